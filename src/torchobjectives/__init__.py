@@ -1,0 +1,1 @@
+"""torchobjectives: the objective toolkit for PyTorch."""
