@@ -1,0 +1,153 @@
+"""The configuration of a run: the flags of the command line, checked once, stored as TOML."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from torchobjectives.workbench.errors import InputError, nearest
+
+Task = Literal["binary", "multiclass", "regression"]
+Dataset = Literal["breast_cancer", "digits", "wine", "diabetes", "two_rings"]
+
+LEARNING_RATES = {"adamw": 3e-3, "adam": 3e-3, "sgd": 3e-2}
+
+
+class FitOptions(BaseModel):
+    """The options of ``fit``; each docstring is the flag's help."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, validate_default=True
+    )
+
+    target: str | None = None
+    """Column to predict."""
+    dataset: Dataset | None = None
+    """Bundled data instead of a file."""
+    loss: str | None = None
+    """Loss with its hyper-parameters, such as "focal_loss gamma=2 alpha=0.75". By default the task's proper
+    one: binary_cross_entropy_loss, cross_entropy_loss, mse_loss."""
+    l1: float = Field(0.0, ge=0)
+    """Coefficient of the L1 penalty on weights."""
+    l2: float = Field(0.0, ge=0)
+    """Coefficient of the L2 penalty on weights."""
+    task: Literal["auto"] | Task = "auto"
+    """What the target is. auto: text, true/false and whole numbers with at most 20 distinct values are
+    classes (2: binary, more: multiclass), other numbers regression."""
+    model: Literal["mlp", "linear"] = "mlp"
+    """Model to fit."""
+    hidden: str = "64,32"
+    """Widths of the hidden layers of the mlp."""
+    epochs: int = Field(50, ge=1)
+    """Passes over the training rows."""
+    batch_size: int = Field(64, ge=1)
+    """Rows per step."""
+    lr: float | None = Field(None, gt=0)
+    """Learning rate. By default 0.003 for adamw and adam, 0.03 for sgd."""
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    """Optimizer; sgd has momentum 0.9."""
+    weight_decay: float = Field(0.0, ge=0)
+    """The optimizer's weight decay on weights (not on biases)."""
+    valid: float = Field(0.2, gt=0, lt=1)
+    """Share of the rows held out for validation."""
+    seed: int = Field(0, ge=0, lt=2**32)
+    """Seed of the split, the start and the batches."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Device to train on."""
+    out: Path | None = None
+    """Folder of the run. By default runs/NAME, with the name of the file or dataset."""
+    overwrite: bool = False
+    """Replace an earlier run in the same folder."""
+
+    @field_validator("hidden")
+    @classmethod
+    def _widths(cls, hidden: str) -> str:
+        if not re.fullmatch(r"\s*[1-9]\d*\s*(,\s*[1-9]\d*\s*)*", hidden):
+            raise ValueError("wanted positive whole numbers with commas, such as 64,32")
+        return hidden
+
+    @property
+    def hidden_sizes(self) -> list[int]:
+        """Widths of the hidden layers; none for the linear model."""
+        return [int(width) for width in self.hidden.split(",")] if self.model == "mlp" else []
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate asked for, else the optimizer's default."""
+        return LEARNING_RATES[self.optimizer] if self.lr is None else self.lr
+
+
+class RunConfig(FitOptions):
+    """All that decides a run: its options and the file it reads."""
+
+    data: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.data is None) == (self.dataset is None):
+            raise ValueError("give a file (CSV or Parquet), or --dataset, not both")
+        if self.data is not None and self.target is None:
+            raise ValueError("--target is missing: name the column to predict")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Name of the data, by which a run without ``--out`` is called."""
+        return self.dataset or (self.data.stem if self.data else "")
+
+    @property
+    def folder(self) -> Path:
+        """Where the finished run lies."""
+        return self.out or Path("runs") / self.name
+
+    def to_toml(self) -> str:
+        """Return the configuration as TOML; what was not set is left out."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    @classmethod
+    def from_toml(cls, text: str) -> "RunConfig":
+        """Read a configuration back; unknown keys are refused."""
+        try:
+            return checked(cls, tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"the configuration is not TOML: {error}") from error
+
+
+def checked(kind: type[RunConfig], values: dict[str, Any]) -> RunConfig:
+    """Build a configuration, with problems said in the terms of the command line."""
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        raise InputError(explain(error)) from error
+
+
+def explain(error: ValidationError) -> str:
+    """Say in one line what pydantic found.
+
+    >>> try:
+    ...     FitOptions(batch_size=0)
+    ... except ValidationError as error:
+    ...     print(explain(error))
+    --batch-size 0: wanted a number greater than or equal to 1
+    """
+    return "; ".join(_explain_one(dict(problem)) for problem in error.errors(include_url=False))
+
+
+def _explain_one(problem: dict[str, Any]) -> str:
+    text = str(problem["msg"]).removeprefix("Value error, ")
+    if not problem["loc"]:
+        return text
+    name = str(problem["loc"][0])
+    flag = "--" + name.replace("_", "-")
+    given = problem.get("input")
+    if problem["type"] == "extra_forbidden":
+        return f"unknown option {name}: {nearest(name, RunConfig.model_fields)}"
+    if problem["type"] == "literal_error":
+        choices = re.findall(r"'([^']*)'", str(problem["ctx"]["expected"]))
+        return f"{flag} {given}: {nearest(str(given), choices)}"
+    text = re.sub(r"^Input should be (a valid number )?", "wanted a number ", text, count=1)
+    text = text.replace("wanted a number a ", "wanted a ").replace("a valid ", "a ")
+    return f"{flag} {given}: {text.split(', unable')[0]}"

@@ -1,0 +1,272 @@
+"""One run, from the configuration to the finished folder."""
+
+import json
+import shlex
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from torchobjectives.workbench import data, metrics, models, objectives, preprocessing, report, training
+from torchobjectives.workbench.config import RunConfig
+from torchobjectives.workbench.errors import InputError
+
+if TYPE_CHECKING:
+    from torchobjectives import Objective
+
+SPLITS = ("train", "valid")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The rows, ready to learn from."""
+
+    table: data.Table
+    problem: data.Problem
+    kinds: dict[str, str]
+    transformer: Any
+    x: NDArray[np.float32]
+    y: NDArray[Any]
+    rows: dict[str, NDArray[Any]]
+
+    @property
+    def class_counts(self) -> list[int]:
+        """Rows of each class in the training part."""
+        if not self.problem.classes:
+            return []
+        counts: list[int] = np.bincount(self.y[self.rows["train"]], minlength=len(self.problem.classes)).tolist()
+        return counts
+
+    def part(self, name: str) -> training.Data:
+        """Return one part of the rows as tensors."""
+        dtype = torch.int64 if self.problem.task == "multiclass" else torch.float32
+        rows = self.rows[name]
+        return training.Data(torch.from_numpy(self.x[rows]), torch.as_tensor(self.y[rows], dtype=dtype))
+
+
+def fit(config: RunConfig, *, command: Sequence[str] = (), console: Console | None = None) -> Path:
+    """Fit, judge, report; return the folder of the run."""
+    console = console or Console()
+    check_folder(config)
+    training.accelerator(config.device)
+    prepared = prepare(config)
+    lightning.seed_everything(config.seed, verbose=False)
+    network, objective = assemble(config, prepared)
+    _announce(config, prepared, objective, console)
+    with partial_folder(config.folder, overwrite=config.overwrite) as folder:
+        history = training.train(
+            network, objective, prepared.part("train"), prepared.part("valid"), config, folder, console
+        )
+        predicted = _predict_all(network, objective, prepared)
+        scores = _scores(prepared, predicted, config.seed)
+        save(folder, config, prepared, network, objective, history, predicted, scores)
+        report.write(
+            folder / "report.html",
+            report.Run(config, shlex.join(["torchobjectives", *command]), prepared, network, objective, history, predicted, scores),
+        )
+    console.print(_score_table(scores))
+    console.print(f"report: {config.folder / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
+    return config.folder
+
+
+def check_folder(config: RunConfig) -> None:
+    """Refuse a folder that is taken, before any work."""
+    folder = config.folder
+    if not folder.exists():
+        return
+    if not config.overwrite:
+        raise InputError(f"{folder} exists: name another folder with --out, or pass --overwrite to replace the run")
+    # --overwrite deletes: only ever a folder that is a run.
+    if not (folder / "config.toml").is_file() or not (folder / "metrics.json").is_file():
+        raise InputError(f"--overwrite: {folder} holds no earlier run and is left alone; name another with --out")
+
+
+def prepare(config: RunConfig) -> Prepared:
+    """Read the table, split it, and turn it into numbers by what the training rows say."""
+    table = data.load(config)
+    problem = data.pose(table.target, config.task)
+    kinds = preprocessing.column_kinds(table.features)
+    features = preprocessing.conform(table.features, kinds)
+    y = problem.encode(table.target)
+    train, valid = preprocessing.split(y, problem, valid=config.valid, seed=config.seed)
+    transformer = preprocessing.make_transformer(kinds).fit(features[train])
+    x = preprocessing.transform(transformer, features)
+    return Prepared(table, problem, kinds, transformer, x, y, {"train": train, "valid": valid})
+
+
+def assemble(config: RunConfig, prepared: Prepared) -> "tuple[torch.nn.Sequential, Objective]":
+    """Build the objective, and the network whose last layer the loss sizes."""
+    problem, inputs = prepared.problem, prepared.x.shape[1]
+    text = config.loss or objectives.DEFAULT_LOSSES[problem.task]
+    width = config.hidden_sizes[-1] if config.hidden_sizes else inputs
+    loss = objectives.build_loss(text, problem, prepared.class_counts, width)
+    rescale = None
+    if problem.task == "regression":
+        target = prepared.y[prepared.rows["train"]]
+        rescale = float(target.mean()), float(target.std()) or 1.0
+    network = models.build_network(
+        inputs,
+        config.hidden_sizes,
+        loss.num_outputs(len(problem.classes) or None),
+        rescale=rescale,
+        log_probabilities=loss.spec.y_pred == "log_probabilities",
+    )
+    objective = objectives.build_objective(config, loss)
+    _try(network, objective, prepared, text)
+    return network, objective
+
+
+def _try(network: torch.nn.Module, objective: "Objective", prepared: Prepared, text: str) -> None:
+    """Evaluate the objective once on all rows, so that what it refuses is said before training."""
+    objective.eval()
+    try:
+        with torch.no_grad():
+            for part in map(prepared.part, SPLITS):
+                objective(network(part.x), part.y, model=network)
+    except (TypeError, ValueError) as error:
+        raise InputError(f'--loss "{text}" cannot be computed on this data: {error}') from error
+    objective.train()
+
+
+def _predict_all(network: torch.nn.Module, objective: "Objective", prepared: Prepared) -> NDArray[np.float64]:
+    """Return the prediction of every row: the value, or the probability of each class."""
+    predicted: NDArray[np.float64] = training.predict(network, objective, torch.from_numpy(prepared.x)).numpy()
+    if not np.isfinite(predicted).all():
+        raise InputError("training diverged (predictions are not finite): try a smaller --lr")
+    if prepared.problem.task == "binary":
+        return np.stack([1 - predicted, predicted], axis=1)
+    if prepared.problem.task == "multiclass":
+        # float32 probabilities sum to 1 within 1e-7; in float64 they shall do so exactly enough for the metrics.
+        normal: NDArray[np.float64] = predicted / predicted.sum(axis=1, keepdims=True)
+        return normal
+    return predicted
+
+
+def _scores(prepared: Prepared, predicted: NDArray[np.float64], seed: int) -> dict[str, Any]:
+    problem, y, valid = prepared.problem, prepared.y, prepared.rows["valid"]
+    constant = metrics.constant_predictions(problem, y[prepared.rows["train"]], len(valid))
+    return {
+        "task": problem.task,
+        "status": "done",
+        "valid": metrics.evaluate(problem, y[valid], predicted[valid], seed=seed),
+        "baseline": metrics.evaluate(problem, y[valid], constant, seed=seed),
+    }
+
+
+def save(
+    folder: Path,
+    config: RunConfig,
+    prepared: Prepared,
+    network: torch.nn.Sequential,
+    objective: "Objective",
+    history: pl.DataFrame,
+    predicted: NDArray[np.float64],
+    scores: dict[str, Any],
+) -> None:
+    """Write all of the run but its report."""
+    (folder / "config.toml").write_text(config.to_toml(), encoding="utf-8")
+    (folder / "metrics.json").write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    history.write_csv(folder / "history.csv")
+    preprocessing.save(prepared.transformer, folder / "preprocessing.skops")
+    predictions(prepared, predicted).write_parquet(folder / "predictions.parquet")
+    problem = prepared.problem
+    model = {
+        "network": network.state_dict(),
+        "loss": objective.loss.state_dict(),
+        "config": {
+            "task": problem.task,
+            "target": prepared.table.target.name,
+            "classes": problem.classes,
+            "columns": prepared.kinds,
+            "inputs": prepared.x.shape[1],
+            "hidden": config.hidden_sizes,
+            "outputs": network.output.out_features,
+            "loss": objective.loss.to_config(),
+        },
+    }
+    torch.save(model, folder / "model.pt")
+
+
+def predictions(prepared: Prepared, predicted: NDArray[np.float64]) -> pl.DataFrame:
+    """Return one row per row of the data, in its order."""
+    problem, target = prepared.problem, prepared.table.target
+    part = np.full(len(target), "train", dtype=object)
+    part[prepared.rows["valid"]] = "valid"
+    best = predicted.argmax(axis=1) if problem.classes else predicted
+    columns = [
+        pl.Series("row", np.arange(len(target))),
+        pl.Series("split", part, dtype=pl.String),
+        target.alias("target"),
+        problem.decode(best, target.dtype).alias("prediction"),
+    ]
+    columns += [
+        pl.Series(f"probability_{name}", predicted[:, index]) for index, name in enumerate(problem.class_names)
+    ]
+    return pl.DataFrame(columns)
+
+
+@contextmanager
+def partial_folder(final: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a folder ``<final>.partial`` that takes the final name when the block is done.
+
+    Wrong input leaves nothing; after any other failure what was written stays under the partial name.
+    """
+    partial = final.with_name(final.name + ".partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"--out {final}: cannot write there ({error.strerror})") from error
+    try:
+        yield partial
+    except InputError:
+        shutil.rmtree(partial)
+        raise
+    if overwrite and final.exists():
+        shutil.rmtree(final)
+    partial.rename(final)
+
+
+def _announce(config: RunConfig, prepared: Prepared, objective: "Objective", console: Console) -> None:
+    problem, rows = prepared.problem, prepared.rows
+    table, name = prepared.table, prepared.table.target.name
+    auto = f"; the rule of auto: {data.AUTO_RULE}" if config.task == "auto" else ""
+    classes = f", classes {', '.join(problem.class_names)}" if problem.classes else ""
+    positive = f" (positive: {problem.class_names[1]})" if problem.task == "binary" else ""
+    chosen = "" if config.loss else f", the default for {problem.task}"
+    lines = {
+        "data": f"{config.name}: {len(table.target)} rows ({len(rows['train'])} training, {len(rows['valid'])} "
+        f"validation), {table.features.width} columns, {prepared.x.shape[1]} inputs",
+        "task": f"{problem.task}: target {name!r}, {problem.reason}{classes}{positive}{auto}",
+        "loss": f"{objective.loss!r}{chosen}",
+        "objective": objective.formula(),
+        "model": config.model + (f" {config.hidden}" if config.hidden_sizes else ""),
+        "optimizer": f"{config.optimizer}, lr {config.learning_rate:g}, weight decay {config.weight_decay:g}, "
+        f"{config.epochs} epochs of batches of {config.batch_size}",
+    }
+    for label, text in lines.items():
+        console.print(f"{label + ':':<11}{text}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _score_table(scores: dict[str, Any]) -> RichTable:
+    table = RichTable(title=f"{scores['task']}, validation rows", title_justify="left")
+    for column in ("metric", "value", "95 % interval", "constant baseline"):
+        table.add_column(column, justify="left" if column == "metric" else "right")
+    for name, score in scores["valid"].items():
+        base = scores["baseline"][name]["value"]
+        table.add_row(name, _number(score["value"]), f"{_number(score['low'])} – {_number(score['high'])}", _number(base))
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
