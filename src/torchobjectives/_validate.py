@@ -34,9 +34,11 @@ def near(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown ``name``: the nearest known ones, or all of them."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    if close:
-        return "Did you mean " + " or ".join(repr(c) for c in close) + "?"
-    return "Known: " + (", ".join(known) or "none") + "."
+    if not close:
+        return "Known: " + (", ".join(known) or "none") + "."
+    likeness = {c: difflib.SequenceMatcher(None, c, name).ratio() for c in close}
+    best = [c for c in close if likeness[c] > likeness[close[0]] - 0.1]
+    return "Did you mean " + " or ".join(map(repr, best)) + "?"
 
 
 def choice(name: str, value: object, options: Sequence[str]) -> None:

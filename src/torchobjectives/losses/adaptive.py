@@ -90,10 +90,10 @@ class AdaptiveLogSoftmaxLoss(Loss):
     >>> import torch
     >>> from torchobjectives import AdaptiveLogSoftmaxLoss
     >>> _ = torch.manual_seed(0)
-    >>> loss = AdaptiveLogSoftmaxLoss(in_features=8, num_classes=20, cutoffs=[5, 10])
-    >>> loss(torch.zeros(2, 8), torch.tensor([0, 19])).shape
+    >>> loss = AdaptiveLogSoftmaxLoss(in_features=16, num_classes=20, cutoffs=[5, 10])
+    >>> loss(torch.zeros(2, 16), torch.tensor([0, 19])).shape
     torch.Size([])
-    >>> loss.predict(torch.zeros(2, 8)).sum(1).round(decimals=4).tolist()
+    >>> loss.predict(torch.zeros(2, 16)).sum(1).round(decimals=4).tolist()
     [1.0, 1.0]
 
     Source: Grave et al., Efficient softmax approximation for GPUs (2017).

@@ -410,7 +410,7 @@ def cosine_similarity_loss(
 
     .. math:: \ell = 1 - \frac{\langle p, t\rangle}{\max(\lVert p\rVert, \epsilon)\,\max(\lVert t\rVert, \epsilon)}
 
-    One value per vector, in [0, 2]: the units are all axes but ``dim``. A zero vector costs 1.
+    One value per vector, in [0, 2]: the units are all axes but ``dim``. A zero vector costs 1 and has no slope.
 
     Args:
         y_pred: vectors along ``dim``, (…, D).
@@ -432,14 +432,19 @@ def cosine_similarity_loss(
 
     Source: textbook.
 
-    Elsewhere: torch's ``cosine_embedding_loss`` with target 1 gives the same number; keras returns −cos;
+    Elsewhere: torch's ``cosine_embedding_loss`` with target 1 gives the same number up to its epsilon of 1e-12 under
+    the root (and a slope of 1e6 at a zero vector); keras returns −cos;
     optax's default epsilon of 0 gives NaN for a zero vector.
     """
     _validate.positive(eps=eps)
     if not -y_pred.ndim <= dim < y_pred.ndim:
         raise ValueError(f"dim is {dim}, y_pred has shape {_validate.shape(y_pred)}: there is no such axis.")
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, unit_axis=dim)
-    return reduce(1 - F.cosine_similarity(y_pred, y_true, dim=dim, eps=eps), w, reduction)
+    size_pred, size_true = (torch.linalg.vector_norm(vectors, dim=dim) for vectors in (y_pred, y_true))
+    scale = 1 / (size_pred.clamp(min=eps) * size_true.clamp(min=eps))
+    # A zero vector has no direction to improve: slope 0 there instead of 1/eps.
+    scale = torch.where(size_pred > 0, scale, 0.0)
+    return reduce(1 - (y_pred * y_true).sum(dim) * scale, w, reduction)
 
 
 @final
@@ -493,7 +498,7 @@ def ghmr_loss(
     >>> import torch
     >>> from torchobjectives import ghmr_loss
     >>> ghmr_loss(torch.tensor([1.0, 1.0, 0.0]), torch.tensor([0.0, 0.0, 0.01]), mu=1.0)
-    tensor(0.3107)
+    tensor(0.2071)
 
     Source: Li, Liu and Wang, Gradient Harmonized Single-stage Detector (2019), equations 9 to 11.
 
