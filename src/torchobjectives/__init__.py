@@ -1,1 +1,228 @@
-"""torchobjectives: the objective toolkit for PyTorch."""
+"""torchobjectives: the objective toolkit for PyTorch. Objective = loss + regularization.
+
+Names are loaded on first use (PEP 562): importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torchobjectives._exports import HOMES
+
+if TYPE_CHECKING:
+    from torchobjectives._loss import (
+        Loss as Loss,
+    )
+    from torchobjectives._loss import (
+        as_loss as as_loss,
+    )
+    from torchobjectives._reduction import (
+        totals as totals,
+    )
+    from torchobjectives._registry import (
+        from_config as from_config,
+    )
+    from torchobjectives._registry import (
+        get as get,
+    )
+    from torchobjectives._registry import (
+        register as register,
+    )
+    from torchobjectives._spec import (
+        Spec as Spec,
+    )
+    from torchobjectives.losses.adaptive import (
+        AdaptiveLogSoftmaxLoss as AdaptiveLogSoftmaxLoss,
+    )
+    from torchobjectives.losses.binary import (
+        BinaryCrossEntropyLoss as BinaryCrossEntropyLoss,
+    )
+    from torchobjectives.losses.binary import (
+        FocalLoss as FocalLoss,
+    )
+    from torchobjectives.losses.binary import (
+        GHMCLoss as GHMCLoss,
+    )
+    from torchobjectives.losses.binary import (
+        binary_cross_entropy_loss as binary_cross_entropy_loss,
+    )
+    from torchobjectives.losses.binary import (
+        focal_loss as focal_loss,
+    )
+    from torchobjectives.losses.binary import (
+        ghmc_loss as ghmc_loss,
+    )
+    from torchobjectives.losses.multiclass import (
+        CrossEntropyLoss as CrossEntropyLoss,
+    )
+    from torchobjectives.losses.multiclass import (
+        NLLLoss as NLLLoss,
+    )
+    from torchobjectives.losses.multiclass import (
+        SoftmaxFocalLoss as SoftmaxFocalLoss,
+    )
+    from torchobjectives.losses.multiclass import (
+        cross_entropy_loss as cross_entropy_loss,
+    )
+    from torchobjectives.losses.multiclass import (
+        nll_loss as nll_loss,
+    )
+    from torchobjectives.losses.multiclass import (
+        softmax_focal_loss as softmax_focal_loss,
+    )
+    from torchobjectives.losses.noisy import (
+        SymmetricCrossEntropyLoss as SymmetricCrossEntropyLoss,
+    )
+    from torchobjectives.losses.noisy import (
+        symmetric_cross_entropy_loss as symmetric_cross_entropy_loss,
+    )
+    from torchobjectives.losses.regression import (
+        BarronLoss as BarronLoss,
+    )
+    from torchobjectives.losses.regression import (
+        CosineSimilarityLoss as CosineSimilarityLoss,
+    )
+    from torchobjectives.losses.regression import (
+        GHMRLoss as GHMRLoss,
+    )
+    from torchobjectives.losses.regression import (
+        HuberLoss as HuberLoss,
+    )
+    from torchobjectives.losses.regression import (
+        L1Loss as L1Loss,
+    )
+    from torchobjectives.losses.regression import (
+        MSELoss as MSELoss,
+    )
+    from torchobjectives.losses.regression import (
+        RMSELoss as RMSELoss,
+    )
+    from torchobjectives.losses.regression import (
+        SmoothL1Loss as SmoothL1Loss,
+    )
+    from torchobjectives.losses.regression import (
+        barron_loss as barron_loss,
+    )
+    from torchobjectives.losses.regression import (
+        cosine_similarity_loss as cosine_similarity_loss,
+    )
+    from torchobjectives.losses.regression import (
+        ghmr_loss as ghmr_loss,
+    )
+    from torchobjectives.losses.regression import (
+        huber_loss as huber_loss,
+    )
+    from torchobjectives.losses.regression import (
+        l1_loss as l1_loss,
+    )
+    from torchobjectives.losses.regression import (
+        mse_loss as mse_loss,
+    )
+    from torchobjectives.losses.regression import (
+        rmse_loss as rmse_loss,
+    )
+    from torchobjectives.losses.regression import (
+        smooth_l1_loss as smooth_l1_loss,
+    )
+    from torchobjectives.losses.segmentation import (
+        DiceLoss as DiceLoss,
+    )
+    from torchobjectives.losses.segmentation import (
+        dice_loss as dice_loss,
+    )
+    from torchobjectives.objective import (
+        Objective as Objective,
+    )
+    from torchobjectives.params import (
+        param_groups as param_groups,
+    )
+    from torchobjectives.params import (
+        select as select,
+    )
+    from torchobjectives.penalties import (
+        L1 as L1,
+    )
+    from torchobjectives.penalties import (
+        L2 as L2,
+    )
+    from torchobjectives.penalties import (
+        ElasticNet as ElasticNet,
+    )
+    from torchobjectives.penalties import (
+        GroupLasso as GroupLasso,
+    )
+    from torchobjectives.penalties import (
+        Penalty as Penalty,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "L1",
+    "L2",
+    "AdaptiveLogSoftmaxLoss",
+    "BarronLoss",
+    "BinaryCrossEntropyLoss",
+    "CosineSimilarityLoss",
+    "CrossEntropyLoss",
+    "DiceLoss",
+    "ElasticNet",
+    "FocalLoss",
+    "GHMCLoss",
+    "GHMRLoss",
+    "GroupLasso",
+    "HuberLoss",
+    "L1Loss",
+    "Loss",
+    "MSELoss",
+    "NLLLoss",
+    "Objective",
+    "Penalty",
+    "RMSELoss",
+    "SmoothL1Loss",
+    "SoftmaxFocalLoss",
+    "Spec",
+    "SymmetricCrossEntropyLoss",
+    "as_loss",
+    "barron_loss",
+    "binary_cross_entropy_loss",
+    "cosine_similarity_loss",
+    "cross_entropy_loss",
+    "dice_loss",
+    "focal_loss",
+    "from_config",
+    "get",
+    "ghmc_loss",
+    "ghmr_loss",
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+    "nll_loss",
+    "param_groups",
+    "register",
+    "rmse_loss",
+    "select",
+    "smooth_l1_loss",
+    "softmax_focal_loss",
+    "symmetric_cross_entropy_loss",
+    "totals",
+]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in HOMES:
+        value = getattr(import_module(f"torchobjectives.{HOMES[name]}"), name)
+    elif name in ("functional", "workbench"):
+        value = import_module(f"torchobjectives.{name}")
+    else:
+        from torchobjectives._validate import near
+
+        raise AttributeError(f"torchobjectives has no {name!r}. {near(name, __all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "functional", "workbench"]

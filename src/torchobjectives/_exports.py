@@ -1,0 +1,65 @@
+"""Where each public name lives: read by the lazy package root and by the registry, imports nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# family → (class, function), adjacent as in the source; a class without a function form has None.
+FAMILIES: Final[dict[str, tuple[tuple[str, str | None], ...]]] = {
+    "regression": (
+        ("MSELoss", "mse_loss"),
+        ("L1Loss", "l1_loss"),
+        ("SmoothL1Loss", "smooth_l1_loss"),
+        ("HuberLoss", "huber_loss"),
+        ("RMSELoss", "rmse_loss"),
+        ("BarronLoss", "barron_loss"),
+        ("CosineSimilarityLoss", "cosine_similarity_loss"),
+        ("GHMRLoss", "ghmr_loss"),
+    ),
+    "binary": (
+        ("BinaryCrossEntropyLoss", "binary_cross_entropy_loss"),
+        ("FocalLoss", "focal_loss"),
+        ("GHMCLoss", "ghmc_loss"),
+    ),
+    "multiclass": (
+        ("CrossEntropyLoss", "cross_entropy_loss"),
+        ("NLLLoss", "nll_loss"),
+        ("SoftmaxFocalLoss", "softmax_focal_loss"),
+    ),
+    "adaptive": (("AdaptiveLogSoftmaxLoss", None),),
+    "noisy": (("SymmetricCrossEntropyLoss", "symmetric_cross_entropy_loss"),),
+    "segmentation": (("DiceLoss", "dice_loss"),),
+}
+
+# name in configurations and on the command line → (class, module)
+LOSSES: Final[dict[str, tuple[str, str]]] = {
+    function or "adaptive_log_softmax_loss": (class_name, f"losses.{family}")
+    for family, pairs in FAMILIES.items()
+    for class_name, function in pairs
+}
+
+# public name → module
+HOMES: Final[dict[str, str]] = {
+    **{
+        name: f"losses.{family}"
+        for family, pairs in FAMILIES.items()
+        for pair in pairs
+        for name in pair
+        if name is not None
+    },
+    "Loss": "_loss",
+    "as_loss": "_loss",
+    "totals": "_reduction",
+    "get": "_registry",
+    "register": "_registry",
+    "from_config": "_registry",
+    "Spec": "_spec",
+    "Objective": "objective",
+    "L1": "penalties",
+    "L2": "penalties",
+    "ElasticNet": "penalties",
+    "GroupLasso": "penalties",
+    "Penalty": "penalties",
+    "param_groups": "params",
+    "select": "params",
+}

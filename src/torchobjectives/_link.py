@@ -1,0 +1,89 @@
+"""Links: how a raw prediction becomes a prediction; domains: which numbers are legal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from torchobjectives import _validate
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The legal values of a prediction or a target, and one value well inside (``fill``)."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    fill: float = 0.0
+    hint: str = ""
+
+    def check(self, name: str, values: Tensor) -> None:
+        """Raise a ValueError if a value lies outside. NaN passes: it is never hidden, and never an error."""
+        if self == REAL or not values.numel() or not _validate.readable(values):
+            return
+        low, high = (float(bound) for bound in torch.aminmax(values.detach()))
+        outside = low <= self.low if self.open_low else low < self.low
+        if outside or high > self.high:
+            raise ValueError(f"{name} holds values from {low:g} to {high:g}, wanted {self}.{self.hint}")
+
+    def __str__(self) -> str:
+        if math.isinf(self.high):
+            return f"numbers {'>' if self.open_low else '>='} {self.low:g}"
+        return f"numbers in [{self.low:g}, {self.high:g}]"
+
+
+REAL = Domain()
+UNIT = Domain(0.0, 1.0, fill=0.5)
+PROBABILITY = Domain(
+    0.0, 1.0, fill=0.5, hint=" These look like logits: leave out from_logits=False, or apply a sigmoid first."
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    """How a raw prediction becomes what a person wants, and how many raw numbers that takes."""
+
+    name: str
+    inverse: Callable[[Tensor], Tensor]
+    outputs: Callable[[int | None], int]
+
+
+def _one(num_classes: int | None) -> int:
+    return 1
+
+
+def _one_per_class(num_classes: int | None) -> int:
+    if num_classes is None:
+        raise ValueError("num_outputs needs the number of classes: num_outputs(num_classes).")
+    _validate.whole(low=1, num_classes=num_classes)
+    return num_classes
+
+
+def class_axis(y_pred: Tensor) -> int:
+    """Where the classes are: dim 1, or dim 0 of a single unbatched prediction, as in torch."""
+    return 1 if y_pred.ndim > 1 else 0
+
+
+def _identity(y_pred: Tensor) -> Tensor:
+    return y_pred
+
+
+def _softmax(y_pred: Tensor) -> Tensor:
+    return torch.softmax(y_pred, class_axis(y_pred))
+
+
+def _sigmoid_or_softmax(y_pred: Tensor) -> Tensor:
+    return torch.sigmoid(y_pred) if y_pred.shape[class_axis(y_pred)] == 1 else _softmax(y_pred)
+
+
+IDENTITY = Link("identity", _identity, _one)
+LOGIT = Link("logit", torch.sigmoid, _one)
+LOG = Link("log", torch.exp, _one)
+SOFTMAX = Link("softmax", _softmax, _one_per_class)
+LOG_PROBABILITY = Link("log-probability", torch.exp, _one_per_class)
+CHANNELS = Link("sigmoid of one channel, softmax of several", _sigmoid_or_softmax, _one_per_class)

@@ -1,0 +1,380 @@
+"""The class form of a loss: it holds hyper-parameters, calls the function and holds no maths."""
+
+from __future__ import annotations
+
+import abc
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, final
+
+import torch
+from torch import Tensor, nn
+
+from torchobjectives import _reduction, _validate
+from torchobjectives._fields import Fields, to_plain
+from torchobjectives._reduction import Reduction, full_precision
+from torchobjectives._spec import CUSTOM, Spec
+
+_CONTRACT: Final = ("weight", "mask", "reduction")
+
+
+class Loss(Fields, abc.ABC):
+    """Base of every loss class: ``loss(y_pred, y_true, *, weight=None, mask=None)`` → scalar.
+
+    A subclass names its function and lists its hyper-parameters; classes are either abstract or final.
+    The function is either in the full contract (it takes ``weight``, ``mask`` and ``reduction`` itself), or
+    takes only ``y_pred``, ``y_true`` and hyper-parameters and returns one value per unit.
+
+    >>> import torch
+    >>> from torchobjectives import Loss
+    >>> class PowerLoss(Loss):
+    ...     power: float = 3.0
+    ...     @staticmethod
+    ...     def function(y_pred, y_true, *, power):
+    ...         return (y_pred - y_true).abs() ** power
+    >>> PowerLoss(power=2.0)(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))
+    tensor(5.)
+    >>> PowerLoss(powr=2.0)
+    Traceback (most recent call last):
+    TypeError: PowerLoss has no hyper-parameter 'powr'. Did you mean 'power'?
+
+    Args:
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` (Σwℓ) or ``"none"`` (wℓ per unit).
+    """
+
+    function: ClassVar[Callable[..., Tensor]]
+    spec: ClassVar[Spec] = CUSTOM
+    # Buffers that hold counts: .half() and .to(dtype) leave them float64, for a rounded count is lost.
+    float64_buffers: ClassVar[tuple[str, ...]] = ()
+    _values_of: ClassVar[Callable[..., Tensor] | None] = None
+
+    reduction: Reduction = "mean"
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        # Base fields come first in the class body's order; the signature reads better with reduction last.
+        cls._fields["reduction"] = cls._fields.pop("reduction")
+        if "function" in cls.__dict__:
+            given = cls.__dict__["function"]
+            if inspect.isfunction(given):
+                cls.function = staticmethod(given)
+            found = values_of(cls.function)
+            cls._values_of = found if found is None else staticmethod(found)
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        self._check()
+
+    def _check(self) -> None:
+        """Check the hyper-parameters by calling the function, the one home of those checks, on nothing."""
+        if not hasattr(type(self), "function"):
+            raise TypeError(f"{type(self).__name__} is abstract: it names no function.")
+        _validate.choice("reduction", self.reduction, _reduction.REDUCTIONS)
+        if type(self).spec is not CUSTOM:
+            with torch.no_grad():
+                self.evaluate(*self._nothing(), reduction="sum")
+
+    def _nothing(self) -> tuple[Tensor, Tensor]:
+        """An empty batch of the shape this loss takes."""
+        tensors = [t for t in self.values().values() if isinstance(t, Tensor)]
+        device = tensors[0].device if tensors else torch.device("cpu")
+        spec = type(self).spec
+        if spec.y_true in ("classes", "masks"):
+            classes = next((t.numel() for t in tensors if t.ndim == 1), 2)
+            y_true = torch.empty(0, dtype=torch.long, device=device)
+            return torch.empty(0, classes, device=device), y_true
+        shape = (0, *next((t.shape for t in tensors if t.ndim), (1,)))
+        return torch.empty(shape, device=device), torch.empty(shape, device=device)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        kept = {name: self.get_buffer(name) for name in self.float64_buffers}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, before in kept.items():
+            after = self.get_buffer(name)
+            if after.dtype != before.dtype:
+                self._buffers[name] = before.to(after.device)
+        return self
+
+    @property
+    def name(self) -> str:
+        """The name of the function, under which the loss is known."""
+        return getattr(type(self).function, "__name__", type(self).__name__)
+
+    def hyper_parameters(self) -> dict[str, Any]:
+        """The fields that go to the function: all but ``reduction``."""
+        values = self.values()
+        del values["reduction"]
+        return values
+
+    def evaluate(
+        self,
+        y_pred: Tensor,
+        y_true: Tensor,
+        *,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        reduction: Reduction = "mean",
+    ) -> Tensor:
+        """Evaluate under any reduction, whatever ``self.reduction`` says."""
+        given = self.hyper_parameters()
+        population: dict[str, Any] = {"weight": weight, "mask": mask, "reduction": reduction}
+        if self._values_of is None:
+            return self.function(y_pred, y_true, **given, **population)
+        return reduce_values(y_pred, y_true, function=self._values_of, hyper_parameters=given, **population)
+
+    def forward(
+        self, y_pred: Tensor, y_true: Tensor, *, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Evaluate under ``self.reduction``."""
+        return self.evaluate(y_pred, y_true, weight=weight, mask=mask, reduction=self.reduction)
+
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, y_pred: Tensor, y_true: Tensor, *, weight: Tensor | None = None, mask: Tensor | None = None
+        ) -> Tensor: ...
+
+    def predict(self, y_pred: Tensor, *, calibrated: bool = False) -> Tensor:
+        """Turn a raw prediction into a prediction: a probability, or a value on the scale of y_true.
+
+        Args:
+            y_pred: the raw prediction that the loss takes.
+            calibrated: undo the bias of a loss that is not proper.
+
+        Raises:
+            ValueError: the loss knows no link, or no inverse for ``calibrated``.
+        """
+        if type(self).spec is CUSTOM:
+            raise ValueError(
+                f"{self.name} does not say how a raw prediction becomes a prediction. "
+                "Subclass Loss and give it spec=Spec(..., link=...)."
+            )
+        if calibrated and not type(self).spec.proper:
+            raise ValueError(f"{self.name} is not proper and no inverse is known: leave out calibrated=True.")
+        if getattr(self, "from_logits", True) is False:
+            return y_pred
+        return type(self).spec.link.inverse(y_pred)
+
+    def num_outputs(self, num_classes: int | None = None) -> int:
+        """How many raw numbers per sample the last layer must give, for so many classes."""
+        return type(self).spec.link.outputs(num_classes)
+
+    def to_config(self) -> dict[str, Any]:
+        """The name and the fields as plain data, from which ``from_config`` makes an equal loss.
+
+        Raises:
+            ValueError: the loss is not registered: ``register("name", loss)`` first.
+        """
+        from torchobjectives._registry import registered_name
+
+        values = {name: to_plain(value) for name, value in self.values().items() if value is not None}
+        return {"name": registered_name(self), **values}
+
+    def extra_repr(self) -> str:
+        """The hyper-parameters, and the reduction where it is not the mean."""
+        shown = {n: v for n, v in self.values().items() if n != "reduction" or v != "mean"}
+        return ", ".join(f"{name}={_shown(value)}" for name, value in shown.items())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"
+
+
+def _shown(value: Any) -> str:
+    return str(value.detach().tolist()) if isinstance(value, Tensor) else repr(value)
+
+
+@final
+class FunctionLoss(Loss):
+    """What :func:`as_loss` makes: a loss around a function, with hyper-parameters of its own."""
+
+    def __init__(self, function: Callable[..., Tensor], reduction: Reduction, hyper_parameters: dict[str, Any]) -> None:
+        _validate.choice("reduction", reduction, _reduction.REDUCTIONS)
+        _check_hyper_parameters(function, hyper_parameters)
+        self.function = function  # type: ignore[misc, method-assign]  # the one class whose function differs by instance
+        self.reduction = reduction
+        self._values_of = values_of(function)  # type: ignore[misc]
+        self._names = tuple(hyper_parameters)
+        for name, value in hyper_parameters.items():
+            if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
+                self.register_buffer(name, value)
+            else:
+                setattr(self, name, value)
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return name_of(self.function)
+
+    def values(self) -> dict[str, Any]:
+        """The hyper-parameters given to :func:`as_loss`, and the reduction."""
+        return {name: getattr(self, name) for name in self._names} | {"reduction": self.reduction}
+
+    def __repr__(self) -> str:
+        return f"{self.name}({self.extra_repr()})"
+
+
+def as_loss(function: Callable[..., Tensor], *, reduction: Reduction = "mean", **hyper_parameters: Any) -> Loss:
+    """Make a full loss of any function that returns one value per unit.
+
+    The result has everything a loss of this library has: reduction, weight, mask, precision, name, repr,
+    pickling (where the function can be imported by name). Tensors among the hyper-parameters become buffers,
+    ``nn.Parameter`` is trained. A function that takes ``reduction`` itself, such as torch's, is asked for
+    ``"none"``. Masked slots are overwritten with values of a live one before the function sees them, so
+    their NaN cannot reach value or gradient.
+
+    Args:
+        function: ``function(y_pred, y_true, **hyper_parameters)`` → one value per unit: a tensor with
+            the shape of ``y_true``, or a leading part of it such as (N,).
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        **hyper_parameters: what the function takes beside ``y_pred`` and ``y_true``.
+
+    Raises:
+        TypeError: the function does not take a hyper-parameter of that name.
+        ValueError: when called, the function returned a scalar, or broadcast silently.
+
+    >>> import torch
+    >>> from torchobjectives import as_loss
+    >>> def power_loss(y_pred, y_true, power=3.0):
+    ...     return (y_pred - y_true).abs() ** power
+    >>> loss = as_loss(power_loss, power=2.0)
+    >>> loss
+    power_loss(power=2.0)
+    >>> y_pred, y_true = torch.tensor([1.0, 3.0]), torch.tensor([0.0, float("nan")])
+    >>> loss(y_pred, y_true, mask=torch.tensor([True, False]))
+    tensor(1.)
+    """
+    if isinstance(function, Loss):
+        raise TypeError(f"{function.name} is a loss already: use it as it is.")
+    if not callable(function):
+        raise TypeError(f"as_loss takes a function, got {type(function).__name__}.")
+    return FunctionLoss(function, reduction, hyper_parameters)
+
+
+def _check_hyper_parameters(function: Callable[..., Tensor], given: dict[str, Any]) -> None:
+    for name in given:
+        if hasattr(FunctionLoss, name) or name in ("function", "training"):
+            raise TypeError(f"{name!r} is taken by every loss: give it through functools.partial instead.")
+    parameters = _parameters(function)
+    if parameters is None or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    known = [name for name in list(parameters)[2:] if name not in _CONTRACT]
+    for name in given:
+        if name not in known:
+            raise TypeError(f"{name_of(function)} takes no {name!r}. {_validate.near(name, known)}")
+
+
+def name_of(function: Callable[..., Tensor]) -> str:
+    """The name of a function, a partial or a callable object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _parameters(function: Callable[..., Tensor]) -> dict[str, inspect.Parameter] | None:
+    """The parameters of a function by name; None for a module (its forward decides) or a builtin."""
+    if isinstance(function, nn.Module):
+        return None
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return None
+
+
+def values_of(function: Callable[..., Tensor]) -> Callable[..., Tensor] | None:
+    """The function that gives one value per unit; None if it takes weight, mask and reduction itself."""
+    parameters = _parameters(function)
+    if parameters is None:
+        return function
+    if next(iter(parameters), None) == "self":
+        raise TypeError("A loss function takes (y_pred, y_true, ...), not self: make it a @staticmethod.")
+    taken = [name for name in _CONTRACT if name in parameters]
+    if len(taken) == len(_CONTRACT):
+        return None
+    if "mask" in taken:
+        missing = " and ".join(name for name in _CONTRACT if name not in taken)
+        raise TypeError(
+            f"{name_of(function)} takes {' and '.join(taken)} but not {missing}: take all of weight, mask "
+            "and reduction, or none of them and return one value per unit."
+        )
+    return functools.partial(function, reduction="none") if "reduction" in taken else function
+
+
+@full_precision
+def reduce_values(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    function: Callable[..., Tensor],
+    hyper_parameters: dict[str, Any],
+    weight: Tensor | None,
+    mask: Tensor | None,
+    reduction: Reduction,
+) -> Tensor:
+    """Give the contract to a function that returns one value per unit and knows nothing of weights."""
+    _validate.prediction(y_pred)
+    live = _live(weight, mask)
+    if live is not None:
+        y_pred, y_true = _fill_from_live(y_pred, live), _fill_from_live(y_true, live)
+    values = function(y_pred, y_true, **hyper_parameters)
+    _check_values(function, values, y_pred, y_true)
+    w = _reduction.unit_weight(values, weight, mask)
+    if w is not None:
+        values = torch.where(w > 0, values, torch.zeros_like(values))
+    return _reduction.reduce(values, w, reduction)
+
+
+def _live(weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    """Which leading slots count, before the function has shown the shape of its units."""
+    if mask is not None:
+        _validate.tensor("mask", mask)
+    if weight is None:
+        return mask if mask is None else mask.bool()
+    _validate.tensor("weight", weight)
+    live = weight.detach() > 0
+    if mask is None:
+        return live
+    longer, shorter = (live, mask.bool()) if live.ndim >= mask.ndim else (mask.bool(), live)
+    if longer.shape[: shorter.ndim] != shorter.shape:
+        raise ValueError(
+            f"weight has shape {_validate.shape(weight)}, mask {_validate.shape(mask)}: "
+            "one must be a leading part of the other."
+        )
+    return longer & shorter.reshape(shorter.shape + (1,) * (longer.ndim - shorter.ndim))
+
+
+def _fill_from_live(values: Tensor, live: Tensor) -> Tensor:
+    """``values`` with the first live row in place of every dead one.
+
+    What is legal for a stranger's function only a live row of the same batch can show.
+    """
+    if not live.ndim or not values.numel():
+        return values
+    if values.shape[: live.ndim] != live.shape:
+        if values.ndim == live.ndim + 1 and values.shape[:1] + values.shape[2:] == live.shape:
+            return _fill_from_live(values.movedim(1, -1), live).movedim(-1, 1)
+        return values
+    rows, alive = values.flatten(0, live.ndim - 1), live.flatten()
+    first = alive.to(torch.int8).argmax().reshape(1)
+    legal = rows.detach().index_select(0, first)
+    # With nothing alive the row may hold anything; a half is legal for most, and counts for nothing.
+    legal = torch.where(alive.any(), legal, torch.full_like(legal, 0.5))
+    alive = alive.reshape(-1, *(1,) * (rows.ndim - 1))
+    return torch.where(alive, rows, legal).reshape(values.shape)
+
+
+def _check_values(function: Callable[..., Tensor], values: object, y_pred: Tensor, y_true: Tensor) -> None:
+    name = name_of(function)
+    if not isinstance(values, Tensor):
+        raise TypeError(f"{name} returned {type(values).__name__}, wanted a tensor with one value per unit.")
+    if values.ndim == 0 and y_pred.ndim:
+        raise ValueError(
+            f"{name} returned a scalar, wanted one value per unit: leave out the .mean() or .sum() at its end "
+            '(a torch module: reduction="none").'
+        )
+    if values.shape not in (y_pred.shape[: values.ndim], y_true.shape[: values.ndim]):
+        raise ValueError(
+            f"{name} returned shape {_validate.shape(values)} for y_pred {_validate.shape(y_pred)} and y_true "
+            f"{_validate.shape(y_true)}: wanted y_true's shape or a leading part of it; it may have broadcast "
+            f"silently.{_validate.squeeze_hint(y_pred, y_true)}"
+        )

@@ -1,0 +1,162 @@
+"""Argument checks whose messages name the fix.
+
+Shapes and dtypes are always checked. Values are looked at only where reading them is free: see
+:func:`readable`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Sequence
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+
+def readable(*tensors: Tensor) -> bool:
+    """Whether the values of all ``tensors`` can be read without a cost or an error.
+
+    True for plain CPU tensors only: not while compiling, exporting or tracing, not inside ``torch.func``
+    transforms or under a dispatch mode (fake tensors, ``make_fx``), not for subclasses, not on a device
+    that would have to synchronise.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return False
+    # torch has no public question for the last two; both calls are plain reads of a thread-local stack.
+    if torch._C._functorch.peek_interpreter_stack() is not None or torch._C._len_torch_dispatch_stack():
+        return False
+    return all(type(t) in (Tensor, torch.nn.Parameter) and t.device.type == "cpu" for t in tensors)
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown ``name``: the nearest known ones, or all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if not close:
+        return "Known: " + (", ".join(known) or "none") + "."
+    likeness = {c: difflib.SequenceMatcher(None, c, name).ratio() for c in close}
+    best = [c for c in close if likeness[c] > likeness[close[0]] - 0.1]
+    return "Did you mean " + " or ".join(map(repr, best)) + "?"
+
+
+def choice(name: str, value: object, options: Sequence[str]) -> None:
+    """Raise unless ``value`` is one of ``options``."""
+    if value not in options:
+        wanted = ", ".join(map(repr, options))
+        raise ValueError(f"{name} is {value!r}, wanted one of {wanted}. {near(str(value), options)}")
+
+
+def in_range(
+    *, low: float = -math.inf, high: float = math.inf, open_low: bool = False, open_high: bool = False
+) -> _Range:
+    """A check of hyper-parameters: ``in_range(low=0)(gamma=gamma)``."""
+    return _Range(low, high, open_low, open_high)
+
+
+class _Range:
+    """Checks that hyper-parameters are finite numbers (or tensors of them) inside an interval."""
+
+    def __init__(self, low: float, high: float, open_low: bool, open_high: bool) -> None:
+        self.low, self.high, self.open_low, self.open_high = low, high, open_low, open_high
+
+    def __str__(self) -> str:
+        if math.isinf(self.high):
+            if math.isinf(self.low):
+                return "a finite number"
+            return f"a finite number {'>' if self.open_low else '>='} {self.low:g}"
+        return f"a number in {'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
+
+    def _holds(self, low: float, high: float) -> bool:
+        above = low > self.low if self.open_low else low >= self.low
+        below = high < self.high if self.open_high else high <= self.high
+        return above and below and math.isfinite(low) and math.isfinite(high)
+
+    def __call__(self, **values: object) -> None:
+        for name, value in values.items():
+            if type(value) is float or type(value) is int:
+                if not self._holds(value, value):
+                    raise ValueError(f"{name} is {value!r}, wanted {self}.")
+            elif isinstance(value, Tensor):
+                self._check_tensor(name, value)
+            elif isinstance(value, Real) and not isinstance(value, bool):
+                self(**{name: float(value)})
+            else:
+                raise TypeError(f"{name} has type {type(value).__name__}, wanted {self}.")
+
+    def _check_tensor(self, name: str, value: Tensor) -> None:
+        if value.is_complex() or value.dtype is torch.bool:
+            raise TypeError(f"{name} has dtype {_short(value.dtype)}, wanted {self}.")
+        if value.numel() and readable(value):
+            low, high = (float(bound) for bound in torch.aminmax(value.detach()))
+            if not self._holds(low, high):
+                raise ValueError(f"{name} holds values from {low:g} to {high:g}, wanted {self}.")
+
+
+finite = in_range()
+positive = in_range(low=0.0, open_low=True)
+non_negative = in_range(low=0.0)
+fraction = in_range(low=0.0, high=1.0)
+
+
+def whole(*, low: int, **values: object) -> None:
+    """Raise unless every value is an integer of at least ``low``."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"{name} has type {type(value).__name__}, wanted a whole number >= {low}.")
+        if value < low:
+            raise ValueError(f"{name} is {value}, wanted a whole number >= {low}.")
+
+
+def tensor(name: str, value: object) -> None:
+    """Raise unless ``value`` is a tensor."""
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"{name} has type {type(value).__name__}, wanted a tensor. Did you mean torch.as_tensor({name})?"
+        )
+
+
+def prediction(y_pred: Tensor) -> None:
+    """Raise unless ``y_pred`` holds real floating-point numbers."""
+    if not y_pred.is_floating_point():
+        raise TypeError(
+            f"y_pred has dtype {_short(y_pred.dtype)}, wanted a floating-point prediction. "
+            "The prediction comes first: did you swap y_pred and y_true?"
+        )
+
+
+def real_target(y_true: Tensor) -> None:
+    """Raise if ``y_true`` is complex; integers and booleans are numbers here."""
+    if y_true.is_complex():
+        raise TypeError(f"y_true has dtype {_short(y_true.dtype)}, wanted real numbers.")
+
+
+def same_shape(y_pred: Tensor, y_true: Tensor) -> None:
+    """Raise unless the shapes are equal: nothing broadcasts silently."""
+    if y_pred.shape != y_true.shape:
+        raise ValueError(
+            f"y_pred has shape {shape(y_pred)}, y_true {shape(y_true)}: shapes must be equal."
+            + squeeze_hint(y_pred, y_true)
+        )
+
+
+def squeeze_hint(y_pred: Tensor, y_true: Tensor) -> str:
+    """``Did you mean y_pred.squeeze(1)?`` where exactly one axis of length 1 is too many."""
+    for name, long, short in (("y_pred", y_pred, y_true), ("y_true", y_true, y_pred)):
+        for axis in reversed(range(long.ndim)):
+            if long.shape[axis] == 1 and long.shape[:axis] + long.shape[axis + 1 :] == short.shape:
+                return f" Did you mean {name}.squeeze({axis})?"
+    return ""
+
+
+def shape(tensor: Tensor) -> tuple[int, ...]:
+    """The shape as a plain tuple, for messages."""
+    return tuple(tensor.shape)
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+dtype_name = _short

@@ -1,0 +1,256 @@
+"""What the softmax family stands on: the class axis, class weights, and two statistics per row.
+
+``own_log_probability`` is one pass of torch's kernel. ``log_odds_against`` = log((1 − p_k) / p_k) is exact
+where p_k has rounded to 1, which the first cannot recover; composed in eager it costs 2.5 to 3 times as much.
+Each loss takes the cheapest statistic that is exact for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from torchobjectives import _validate
+from torchobjectives._link import UNIT, class_axis
+from torchobjectives._reduction import fill_dead, one_dtype, unit_weight
+
+
+class Classes(NamedTuple):
+    """A checked pair of prediction and target, dead slots filled.
+
+    Exactly one of ``class_index`` (N, …) and ``probabilities`` (N, C, …) is there. ``w`` is the weight per unit
+    without class weights; ``mass`` is what the denominator sums, where class weights make it differ.
+    """
+
+    y_pred: Tensor
+    class_index: Tensor | None
+    probabilities: Tensor | None
+    w: Tensor | None
+    class_weight: Tensor | None
+    mass: Tensor | None
+
+    @property
+    def plain(self) -> bool:
+        """Whether every unit counts once and every class the same."""
+        return self.w is None and self.class_weight is None
+
+
+def prepare_classes(
+    y_pred: Tensor,
+    y_true: Tensor,
+    weight: Tensor | None,
+    mask: Tensor | None,
+    class_weight: Tensor | Sequence[float] | None,
+    ignore_index: int,
+) -> Classes:
+    """Check and prepare (N, C, …) predictions with class indices (N, …) or probabilities (N, C, …).
+
+    Raises:
+        ValueError: a shape does not fit (the message says where the class axis belongs), an index or
+            probability is out of range, or ``class_weight`` is negative or not (C,).
+        TypeError: class indices are floating point.
+    """
+    _validate.prediction(y_pred)
+    _validate.real_target(y_true)
+    if y_pred.ndim == 0:
+        raise ValueError("y_pred has shape (), wanted (N, C, ...) with the classes at dim 1.")
+    axis = class_axis(y_pred)
+    units = y_pred.select(axis, 0) if y_pred.shape[axis] else y_pred.sum(axis)
+    classes = y_pred.shape[axis]
+    is_index = _is_index(y_pred, y_true, units)
+    w = unit_weight(units, weight, mask)
+    weights = None if class_weight is None else _class_weight(class_weight, y_pred, classes)
+    if is_index:
+        return _with_index(y_pred, y_true.long(), w, weights, ignore_index, axis)
+    return _with_probabilities(y_pred, y_true, w, weights, axis)
+
+
+def _with_index(
+    y_pred: Tensor, index: Tensor, w: Tensor | None, class_weight: Tensor | None, ignore_index: int, axis: int
+) -> Classes:
+    ignored = check_index(index, y_pred.shape[axis], w, ignore_index)
+    live = None
+    if ignored is not None or w is not None:
+        live = torch.ones_like(index, dtype=torch.bool) if w is None else w.detach() > 0
+        live = live if ignored is None else live & ~ignored
+        index = fill_dead(index, live, 0)
+    mass = None
+    if class_weight is not None:
+        mass = class_weight[index]
+        heavy = mass > 0
+        if not (_validate.readable(heavy) and bool(heavy.all())):
+            live = heavy if live is None else live & heavy
+    if live is not None and not (_validate.readable(live) and bool(live.all())):
+        y_pred = fill_dead(y_pred, live.unsqueeze(axis), 0.0)
+        w = live.to(y_pred.dtype) if w is None else w * live
+    if mass is not None and w is not None:
+        mass = mass * w
+    return Classes(y_pred, index, None, w, class_weight, mass)
+
+
+def _with_probabilities(
+    y_pred: Tensor, y_true: Tensor, w: Tensor | None, class_weight: Tensor | None, axis: int
+) -> Classes:
+    y_pred, y_true = one_dtype(y_pred, y_true)
+    live = None if w is None else w.detach() > 0
+    if live is not None:
+        y_true = fill_dead(y_true, live.unsqueeze(axis), 1.0 / max(y_pred.shape[axis], 1))
+    UNIT.check("y_true (probabilities)", y_true)
+    mass = None
+    if class_weight is not None:
+        class_weight = class_weight.to(y_pred.dtype)
+        mass = (y_true * along(class_weight, y_true, axis)).sum(axis)
+        live = mass > 0 if live is None else live & (mass > 0)
+    if live is not None and not (_validate.readable(live) and bool(live.all())):
+        y_pred = fill_dead(y_pred, live.unsqueeze(axis), 0.0)
+        w = live.to(y_pred.dtype) if w is None else w * live
+    if mass is not None and w is not None:
+        mass = mass * w
+    return Classes(y_pred, None, y_true, w, class_weight, mass)
+
+
+def _is_index(y_pred: Tensor, y_true: Tensor, units: Tensor) -> bool:
+    """Whether y_true holds class indices; False for probabilities; raises where it can be neither."""
+    if y_true.shape == y_pred.shape:
+        return False
+    if y_true.shape != units.shape:
+        raise ValueError(
+            f"y_pred has shape {_validate.shape(y_pred)}, y_true {_validate.shape(y_true)}: wanted y_pred (N, C, ...) "
+            f"with class indices {_validate.shape(units)} or probabilities {_validate.shape(y_pred)}."
+            + _shape_hint(y_pred, y_true, units)
+        )
+    if y_true.is_floating_point():
+        raise TypeError(
+            f"y_true has dtype {_validate.dtype_name(y_true.dtype)} and the shape of class indices "
+            f"{_validate.shape(y_true)}: indices must be integers. Did you mean y_true.long()?"
+        )
+    if y_true.dtype is torch.bool and y_pred.shape[class_axis(y_pred)] != 2:
+        raise TypeError(
+            f"y_true is bool, but y_pred has {y_pred.shape[class_axis(y_pred)]} classes: bool names one of two. "
+            "For one logit per sample use a binary loss."
+        )
+    return True
+
+
+def _shape_hint(y_pred: Tensor, y_true: Tensor, units: Tensor) -> str:
+    if y_pred.ndim > 2 and y_true.shape == y_pred.shape[:-1]:
+        return " The class axis is dim 1. Did you mean y_pred.movedim(-1, 1)?"
+    if y_pred.ndim > 2 and y_true.ndim == y_pred.ndim and y_true.movedim(-1, 1).shape == y_pred.shape:
+        return " The class axis is dim 1. Did you mean y_true.movedim(-1, 1)?"
+    if hint := _validate.squeeze_hint(units, y_true).replace("y_pred.squeeze", "y_true.unsqueeze"):
+        return hint
+    if y_pred.shape == y_true.shape[:1] and y_true.ndim == 1:
+        return " For one logit per sample use a binary loss such as binary_cross_entropy_loss."
+    return ""
+
+
+def check_index(index: Tensor, classes: int, w: Tensor | None, ignore_index: int | None) -> Tensor | None:
+    """Which targets are ignored; None where it can be read that none is.
+
+    Raises:
+        ValueError: a live index is out of range.
+    """
+    if not _validate.readable(index):
+        return None if ignore_index is None else index == ignore_index
+    if not index.numel():
+        return None
+    low, high = (int(bound) for bound in torch.aminmax(index))
+    if low >= 0 and high < classes and (ignore_index is None or not low <= ignore_index <= high):
+        return None
+    ignored = torch.zeros_like(index, dtype=torch.bool) if ignore_index is None else index == ignore_index
+    counted = ~ignored if w is None else ~ignored & (w > 0)
+    wrong = index[counted & ((index < 0) | (index >= classes))]
+    if wrong.numel():
+        raise ValueError(
+            f"y_true holds the class {int(wrong[0])}, but there are {classes} classes: wanted indices from 0 to "
+            f"{classes - 1}" + ("." if ignore_index is None else f", or ignore_index={ignore_index}.")
+        )
+    return ignored if bool(ignored.any()) else None
+
+
+def _class_weight(class_weight: Tensor | Sequence[float], y_pred: Tensor, classes: int) -> Tensor:
+    weights = torch.as_tensor(class_weight, dtype=y_pred.dtype, device=y_pred.device)
+    if weights.shape != (classes,):
+        raise ValueError(
+            f"class_weight has shape {_validate.shape(weights)}, y_pred has {classes} classes (dim 1): "
+            f"wanted ({classes},)."
+        )
+    _validate.non_negative(class_weight=weights)
+    return weights
+
+
+def along(vector: Tensor, values: Tensor, axis: int) -> Tensor:
+    """A vector per class, shaped to multiply ``values`` along the class axis."""
+    return vector.reshape(-1, *(1,) * (values.ndim - axis - 1))
+
+
+def own_log_probability(y_pred: Tensor, index: Tensor) -> Tensor:
+    """Log p_k of the class ``index`` per unit: one pass of torch's kernel."""
+    return -F.cross_entropy(y_pred, index, reduction="none")
+
+
+def log_odds_against(y_pred: Tensor, index: Tensor) -> Tensor:
+    """log((1 − p_k) / p_k) of the class ``index`` per unit, exact where p_k rounds to 1.
+
+    1 − p_k is its sigmoid and −log p_k its softplus.
+    """
+    axis = class_axis(y_pred)
+    where = index.unsqueeze(axis)
+    own = y_pred.gather(axis, where)
+    if y_pred.shape[axis] == 1:
+        # There is no other class: the odds against are 0, their logarithm as low as the dtype goes.
+        return (own * 0 + torch.finfo(y_pred.dtype).min / 4).squeeze(axis)
+    others = y_pred.masked_fill(one_hot(index, y_pred), -torch.inf)
+    return torch.logsumexp(others, axis) - own.squeeze(axis)
+
+
+def all_log_odds_against(y_pred: Tensor) -> Tensor:
+    """:func:`log_odds_against` of every class, (N, C, …).
+
+    Only the likeliest class can have p near 1; for all others log1p(−p) loses nothing.
+    """
+    axis = class_axis(y_pred)
+    log_p = F.log_softmax(y_pred, axis)
+    top = y_pred.detach().argmax(axis)
+    is_top = one_hot(top, y_pred)
+    below = torch.where(is_top, -torch.inf, log_p)
+    rest = torch.log1p(-torch.exp(below)) - log_p
+    return torch.where(is_top, log_odds_against(y_pred, top).unsqueeze(axis), rest)
+
+
+def one_hot(index: Tensor, like: Tensor) -> Tensor:
+    """Where the class axis of ``like`` is at ``index``: bool, of the shape of ``like``."""
+    axis = class_axis(like)
+    numbers = torch.arange(like.shape[axis], device=index.device)
+    return index.unsqueeze(axis) == along(numbers, like, axis)
+
+
+def over_classes(
+    of_index: Callable[[Tensor, Tensor], Tensor], of_all: Callable[[Tensor], Tensor], given: Classes
+) -> Tensor:
+    """The values of a loss that names the true class, class weights included.
+
+    For an index k: w_k ℓ(k) with ``of_index(y_pred, index)``; for probabilities: Σ_c w_c y_c ℓ(c) with
+    ``of_all(y_pred)``, the ℓ of every class.
+    """
+    weights = given.class_weight
+    if given.class_index is not None:
+        values = of_index(given.y_pred, given.class_index)
+        return values if weights is None else values * weights[given.class_index]
+    assert given.probabilities is not None
+    axis = class_axis(given.y_pred)
+    values = of_all(given.y_pred) * given.probabilities
+    return (values if weights is None else values * along(weights, values, axis)).sum(axis)
+
+
+def of_own_cost(cost: Callable[[Tensor], Tensor], given: Classes) -> Tensor:
+    """:func:`over_classes` for an ℓ that is a function of u = −log p_k alone."""
+    return over_classes(
+        lambda y_pred, index: cost(-own_log_probability(y_pred, index)),
+        lambda y_pred: cost(-F.log_softmax(y_pred, class_axis(y_pred))),
+        given,
+    )

@@ -1,0 +1,542 @@
+r"""Losses for numbers: one value per element unless the docstring says otherwise.
+
+Throughout, :math:`d` = y_pred − y_true.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from torchobjectives import _validate
+from torchobjectives._loss import Loss
+from torchobjectives._reduction import (
+    Reduction,
+    full_precision,
+    prepare,
+    reduce,
+    reduce_kernel,
+    whole_batch,
+)
+from torchobjectives._spec import Spec, one_value_per_batch
+from torchobjectives.losses._harmonizing import HarmonizingLoss, harmonized
+
+KINK = "a kink at d = 0: the derivative jumps there"
+
+
+@full_precision
+def mse_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Squared error.
+
+    .. math:: \ell = d^2
+
+    One value per element. Unit: that of y_true, squared.
+
+    Args:
+        y_pred: any real numbers, any shape.
+        y_true: the same shape.
+        weight: weights ≥ 0 of y_true's shape or a leading part of it.
+        mask: True = counts; shape as ``weight``.
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes differ ((N, 1) against (N,) included), or a weight is negative.
+        TypeError: y_pred is not floating point, or mask is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import mse_loss
+    >>> mse_loss(torch.tensor([0.5, -1.0, 2.0, 0.0]), torch.tensor([0.0, 1.0, 2.5, 0.0]))
+    tensor(1.1250)
+
+    Source: Gauss, Theoria motus (1809), least squares.
+
+    Elsewhere: torch gives the same number, but broadcasts (N, 1) against (N,) to (N, N) with only a warning.
+    optax's ``l2_loss`` is half of this.
+    """
+    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    return reduce_kernel(F.mse_loss, y_pred, y_true, w, reduction)
+
+
+@final
+class MSELoss(Loss):
+    """Class form of :func:`mse_loss`."""
+
+    function = staticmethod(mse_loss)
+    spec = Spec(task="regression", y_pred="real", y_true="real", proper=True, paper="Gauss 1809")
+
+
+@full_precision
+def l1_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Absolute error.
+
+    .. math:: \ell = |d|
+
+    One value per element. Unit: that of y_true. Least at the median; the slope at d = 0 is taken as 0.
+
+    Args:
+        y_pred: any real numbers, any shape.
+        y_true: the same shape.
+        weight: weights ≥ 0 of y_true's shape or a leading part of it.
+        mask: True = counts; shape as ``weight``.
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes differ, or a weight is negative.
+        TypeError: y_pred is not floating point, or mask is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import l1_loss
+    >>> l1_loss(torch.tensor([0.5, -1.0, 2.0, 0.0]), torch.tensor([0.0, 1.0, 2.5, 0.0]))
+    tensor(0.7500)
+
+    Source: Laplace, Mémoire sur la probabilité des causes (1774).
+
+    Elsewhere: torch gives the same number (and broadcasts).
+    """
+    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    return reduce_kernel(F.l1_loss, y_pred, y_true, w, reduction)
+
+
+@final
+class L1Loss(Loss):
+    """Class form of :func:`l1_loss`."""
+
+    function = staticmethod(l1_loss)
+    spec = Spec(
+        task="regression",
+        y_pred="real",
+        y_true="real",
+        paper="Laplace 1774",
+    )
+
+
+@full_precision
+def smooth_l1_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    beta: float = 1.0,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Absolute error with a rounded tip; equal to Huber's loss divided by β.
+
+    .. math:: \ell = \begin{cases} d^2 / 2\beta & |d| < \beta \\ |d| - \beta/2 & \text{otherwise}\end{cases}
+
+    One value per element. Unit: that of y_true; so is β's.
+
+    Args:
+        y_pred: any real numbers, any shape.
+        y_true: the same shape.
+        beta: where the parabola meets the line; 0 gives :func:`l1_loss`.
+        weight: weights ≥ 0 of y_true's shape or a leading part of it.
+        mask: True = counts; shape as ``weight``.
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes differ, a weight is negative, or ``beta`` < 0.
+        TypeError: y_pred is not floating point, or mask is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import smooth_l1_loss
+    >>> smooth_l1_loss(torch.tensor([0.5, -1.0, 2.0, 0.0]), torch.tensor([0.0, 1.0, 2.5, 0.0]), beta=0.5)
+    tensor(0.5625)
+
+    Source: Girshick, Fast R-CNN (2015), equation 3.
+
+    Elsewhere: torch gives the same number. Detectors often use β = 1/9; mmdet refuses β = 0.
+    """
+    _validate.non_negative(beta=beta)
+    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    return reduce_kernel(F.smooth_l1_loss, y_pred, y_true, w, reduction, beta=beta)
+
+
+@final
+class SmoothL1Loss(Loss):
+    """Class form of :func:`smooth_l1_loss`."""
+
+    function = staticmethod(smooth_l1_loss)
+    spec = Spec(task="regression", y_pred="real", y_true="real", paper="Girshick 2015, arXiv:1504.08083, eq. 3")
+
+    beta: float = 1.0
+
+
+@full_precision
+def huber_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    delta: float = 1.0,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Squared error up to δ, linear beyond: outliers pull with a bounded force.
+
+    .. math:: \ell = \begin{cases} d^2/2 & |d| \le \delta \\ \delta\,(|d| - \delta/2) & \text{otherwise}\end{cases}
+
+    One value per element. Unit: that of y_true, squared; δ has y_true's unit.
+
+    Args:
+        y_pred: any real numbers, any shape.
+        y_true: the same shape.
+        delta: where the parabola meets the line, > 0.
+        weight: weights ≥ 0 of y_true's shape or a leading part of it.
+        mask: True = counts; shape as ``weight``.
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes differ, a weight is negative, or ``delta`` ≤ 0.
+        TypeError: y_pred is not floating point, or mask is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import huber_loss
+    >>> huber_loss(torch.tensor([0.5, -1.0, 2.0, 0.0]), torch.tensor([0.0, 1.0, 2.5, 0.0]))
+    tensor(0.4375)
+
+    Source: Huber, Robust Estimation of a Location Parameter (1964), equation 1.1.
+
+    Elsewhere: torch gives the same number, except that its ``weight`` divides by N instead of Σw.
+    """
+    _validate.positive(delta=delta)
+    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    return reduce_kernel(F.huber_loss, y_pred, y_true, w, reduction, delta=delta)
+
+
+@final
+class HuberLoss(Loss):
+    """Class form of :func:`huber_loss`."""
+
+    function = staticmethod(huber_loss)
+    spec = Spec(
+        task="regression",
+        y_pred="real",
+        y_true="real",
+        paper="Huber 1964, doi:10.1214/aoms/1177703732, eq. 1.1",
+    )
+
+    delta: float = 1.0
+
+
+@full_precision
+def rmse_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Root of the mean squared error: one value per batch, in the unit of y_true.
+
+    .. math:: L = \sqrt{\textstyle\sum w d^2 / \sum w}
+
+    Args:
+        y_pred: any real numbers, any shape.
+        y_true: the same shape.
+        weight: weights ≥ 0 of y_true's shape or a leading part of it; they enter the mean square.
+        mask: True = counts; shape as ``weight``.
+        reduction: accepted for the contract's sake; every reduction gives the one value.
+
+    Raises:
+        ValueError: shapes differ, or a weight is negative.
+        TypeError: y_pred is not floating point, or mask is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import rmse_loss
+    >>> rmse_loss(torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0]))
+    tensor(3.5355)
+
+    Source: textbook.
+
+    Elsewhere: ``torch.sqrt(F.mse_loss(...))`` has a NaN gradient at a perfect prediction; here it is 0.
+    Averaging the RMSE of micro-batches is not the RMSE of the batch.
+    """
+    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    mean_square = reduce_kernel(F.mse_loss, y_pred, y_true, w, "mean")
+    above = mean_square > 0
+    root = torch.sqrt(torch.where(above, mean_square, 1.0))
+    # Below the root's domain is only 0 (or NaN, which stays); there the square itself carries the graph.
+    return whole_batch(torch.where(above, root, mean_square), reduction)
+
+
+@final
+class RMSELoss(Loss):
+    """Class form of :func:`rmse_loss`."""
+
+    function = staticmethod(rmse_loss)
+    spec = Spec(
+        task="regression",
+        y_pred="real",
+        y_true="real",
+        unit="batch",
+        proper=True,
+        exemptions=one_value_per_batch(),
+        paper="textbook",
+    )
+
+
+@full_precision
+def barron_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    alpha: float | Tensor = 1.0,
+    scale: float | Tensor = 1.0,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Barron's general robust loss: one family from squared error to Welsch, with robustness as a number.
+
+    .. math:: \ell = \frac{|\alpha-2|}{\alpha}\left[\left(\frac{(d/c)^2}{|\alpha-2|} + 1\right)^{\alpha/2} - 1\right]
+
+    with the limits ½(d/c)² at α = 2, log(1 + ½(d/c)²) at 0 (Cauchy), 2(d/c)²/((d/c)² + 4) at −2
+    (Geman-McClure), 1 − exp(−½(d/c)²) at −∞ (Welsch) and exp(½(d/c)²) − 1 at +∞.
+    One value per element, without unit; the scale c has y_true's unit.
+
+    Args:
+        y_pred: any real numbers, any shape.
+        y_true: the same shape.
+        alpha: the shape of the loss, ±inf included; a tensor (finite, such as a learnable parameter)
+            must broadcast to y_pred's shape.
+        scale: the scale c > 0, a number or a tensor likewise.
+        weight: weights ≥ 0 of y_true's shape or a leading part of it.
+        mask: True = counts; shape as ``weight``.
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes differ, a weight is negative, ``alpha`` is NaN, or ``scale`` ≤ 0.
+        TypeError: y_pred is not floating point, or mask is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import barron_loss
+    >>> barron_loss(torch.tensor([0.5, -1.0, 2.0, 0.0]), torch.tensor([0.0, 1.0, 2.5, 0.0]), alpha=-2.0)
+    tensor(0.3088)
+
+    Source: Barron, A General and Adaptive Robust Loss Function (2019), equations 1 and 8.
+
+    Elsewhere: the paper's reference code has the same values. A lone learnable ``alpha`` falls without bound,
+    for a smaller one costs less: the paper's adaptive form adds the log-partition, which is not part of this loss.
+    kornia's Charbonnier is the case α = 1.
+    """
+    _validate.positive(scale=scale)
+    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    squared = ((y_pred - y_true) / _like("scale", scale, y_pred)).square()
+    if isinstance(alpha, Tensor):
+        _validate.finite(alpha=alpha)
+        return reduce(_barron(squared, _like("alpha", alpha, y_pred)), w, reduction)
+    if alpha == math.inf:
+        values = torch.expm1(squared / 2)
+    elif alpha == -math.inf:
+        values = -torch.expm1(-squared / 2)
+    else:
+        _validate.finite(alpha=alpha)
+        values = squared / 2 if alpha == 2 else _barron(squared, alpha)
+    return reduce(values, w, reduction)
+
+
+def _barron(squared: Tensor, alpha: float | Tensor) -> Tensor:
+    """The general case as (b/2)·L·g(αL/2) with b = |α−2|, L = log1p(squared/b), g(t) = expm1(t)/t.
+
+    Exact at α = 0, where g(0) = 1, and, because b is held above 0, to a few ulps at α = 2; both with the
+    derivative with respect to α that a learnable α needs.
+    """
+    alpha = torch.as_tensor(alpha, dtype=squared.dtype, device=squared.device)
+    b = (alpha - 2).abs().clamp(min=torch.finfo(squared.dtype).eps ** 2)
+    log = torch.log1p(squared / b)
+    t = alpha * log / 2
+    small = t.abs() < 1e-4
+    safe = torch.where(small, 1.0, t)
+    growth = torch.where(small, 1 + t / 2 * (1 + t / 3 * (1 + t / 4)), torch.expm1(safe) / safe)
+    return b / 2 * log * growth
+
+
+def _like(name: str, value: float | Tensor, y_pred: Tensor) -> float | Tensor:
+    """A hyper-parameter in y_pred's dtype; a tensor must broadcast to y_pred's shape without enlarging it."""
+    if not isinstance(value, Tensor):
+        return value
+    missing = y_pred.ndim - value.ndim
+    if missing < 0 or any(v not in (1, p) for v, p in zip(value.shape, y_pred.shape[missing:], strict=True)):
+        raise ValueError(
+            f"{name} has shape {_validate.shape(value)}, y_pred {_validate.shape(y_pred)}: "
+            f"{name} must broadcast to y_pred's shape."
+        )
+    return value.to(y_pred.dtype)
+
+
+@final
+class BarronLoss(Loss):
+    """Class form of :func:`barron_loss`; an ``nn.Parameter`` given as ``alpha`` or ``scale`` is trained."""
+
+    function = staticmethod(barron_loss)
+    spec = Spec(task="regression", y_pred="real", y_true="real", paper="Barron 2019, arXiv:1701.03077, eq. 1 and 8")
+
+    alpha: float | Tensor = 1.0
+    scale: float | Tensor = 1.0
+
+
+@full_precision
+def cosine_similarity_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    dim: int = -1,
+    eps: float = 1e-8,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""One minus the cosine of the angle between two vectors.
+
+    .. math:: \ell = 1 - \frac{\langle p, t\rangle}{\max(\lVert p\rVert, \epsilon)\,\max(\lVert t\rVert, \epsilon)}
+
+    One value per vector, in [0, 2]: the units are all axes but ``dim``. A zero vector costs 1 and has no slope.
+
+    Args:
+        y_pred: vectors along ``dim``, (…, D).
+        y_true: the same shape.
+        dim: the axis of the vector's components.
+        eps: the least norm, > 0.
+        weight: weights ≥ 0 of the units' shape or a leading part of it.
+        mask: True = counts; shape as ``weight``.
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes differ, there is no axis ``dim``, a weight is negative, or ``eps`` ≤ 0.
+        TypeError: y_pred is not floating point, or mask is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import cosine_similarity_loss
+    >>> cosine_similarity_loss(torch.tensor([[1.0, 0.0], [3.0, 4.0]]), torch.tensor([[0.0, 1.0], [3.0, 4.0]]))
+    tensor(0.5000)
+
+    Source: textbook.
+
+    Elsewhere: torch's ``cosine_embedding_loss`` with target 1 gives the same number up to its epsilon of 1e-12 under
+    the root (and a slope of 1e6 at a zero vector); keras returns −cos;
+    optax's default epsilon of 0 gives NaN for a zero vector.
+    """
+    _validate.positive(eps=eps)
+    if not -y_pred.ndim <= dim < y_pred.ndim:
+        raise ValueError(f"dim is {dim}, y_pred has shape {_validate.shape(y_pred)}: there is no such axis.")
+    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, unit_axis=dim)
+    size_pred, size_true = (torch.linalg.vector_norm(vectors, dim=dim) for vectors in (y_pred, y_true))
+    scale = 1 / (size_pred.clamp(min=eps) * size_true.clamp(min=eps))
+    # A zero vector has no direction to improve: slope 0 there instead of 1/eps.
+    scale = torch.where(size_pred > 0, scale, 0.0)
+    return reduce(1 - (y_pred * y_true).sum(dim) * scale, w, reduction)
+
+
+@final
+class CosineSimilarityLoss(Loss):
+    """Class form of :func:`cosine_similarity_loss`."""
+
+    function = staticmethod(cosine_similarity_loss)
+    spec = Spec(task="regression", y_pred="vectors", y_true="vectors", unit="vector", paper="textbook")
+
+    dim: int = -1
+    eps: float = 1e-8
+
+
+@full_precision
+def ghmr_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    mu: float = 0.02,
+    bins: int = 10,
+    momentum: float = 0.75,
+    bin_counts: Tensor | None = None,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Gradient-harmonized regression: elements whose gradient norm is common weigh less.
+
+    .. math:: \ell = \left(\sqrt{d^2 + \mu^2} - \mu\right)\frac{N}{c\,n}, \qquad g = \frac{|d|}{\sqrt{d^2+\mu^2}}
+
+    The g of all N live elements of the batch are counted in ``bins`` equal bins of [0, 1]; c is the count of
+    the element's own bin (an empty bin counts as 1), n the number of bins with a count above 0. The counts
+    carry no gradient, and weights do not enter them. One value per element, in y_true's unit.
+
+    Args:
+        y_pred: any real numbers, any shape.
+        y_true: the same shape.
+        mu: the width of the rounded tip, > 0, in y_true's unit.
+        bins: the number of bins.
+        momentum: the share of ``bin_counts`` in the counts used, in [0, 1].
+        bin_counts: running counts, (bins,). None, or all zero: the batch's own counts are used; otherwise
+            momentum · bin_counts + (1 − momentum) · batch. Never changed; the class keeps them.
+        weight: weights ≥ 0 of y_true's shape or a leading part of it.
+        mask: True = counts; shape as ``weight``.
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes differ, a weight is negative, or a hyper-parameter is out of range.
+        TypeError: y_pred is not floating point, or mask is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import ghmr_loss
+    >>> ghmr_loss(torch.tensor([1.0, 1.0, 0.0]), torch.tensor([0.0, 0.0, 0.01]), mu=1.0)
+    tensor(0.2071)
+
+    Source: Li, Liu and Wang, Gradient Harmonized Single-stage Detector (2019), equations 9 to 11.
+
+    Elsewhere: mmdet divides by the same density, with momentum 0 by default and a host synchronisation per bin.
+    """
+    _validate.positive(mu=mu)
+    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    distance = y_pred - y_true
+    # √(d²+μ²) − μ is the difference of two near numbers; as a quotient it keeps every digit.
+    values = distance.square() / (torch.sqrt(distance.square() + mu**2) + mu)
+    gradient_norm = _ghmr_gradient_norm(y_pred.detach(), y_true, mu=mu)
+    factor = harmonized(gradient_norm, w, bins=bins, momentum=momentum, bin_counts=bin_counts)
+    return reduce(values * factor, w, reduction)
+
+
+def _ghmr_gradient_norm(y_pred: Tensor, y_true: Tensor, *, mu: float) -> Tensor:
+    distance = y_pred - y_true
+    return distance.abs() / torch.sqrt(distance.square() + mu**2)
+
+
+@final
+class GHMRLoss(HarmonizingLoss):
+    """Class form of :func:`ghmr_loss`; holds the running bin counts.
+
+    In training each call mixes the batch's counts into ``bin_counts``; in ``eval()`` they are used as they
+    stand and not changed.
+    """
+
+    function = staticmethod(ghmr_loss)
+    gradient_norm = staticmethod(_ghmr_gradient_norm)
+    spec = Spec(
+        task="regression",
+        y_pred="real",
+        y_true="real",
+        exemptions=HarmonizingLoss.exemptions,
+        paper="Li, Liu and Wang 2019, arXiv:1811.05181, eq. 9-11",
+    )
+
+    mu: float = 0.02
+    bins: int = 10
+    momentum: float = 0.75
