@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -107,6 +107,7 @@ _RULES = st.lists(st.tuples(st.sampled_from(["*", "*.bias", "head.*", "*.weight"
 
 
 @given(rules=_RULES)
+@settings(deadline=None)
 def test_partition_is_minimal_and_follows_the_rules(rules: list[tuple[str, dict[str, float]]]) -> None:
     model = net()
     groups = param_groups(model, lr=0.1, weight_decay=0.1, rules=rules)
