@@ -27,9 +27,7 @@ def build_app() -> "App":
     )
 
     @app.command
-    def fit(
-        data: Path | None = None, /, *, options: Annotated[FitOptions, Parameter(name="*")] | None = None
-    ) -> None:
+    def fit(data: Path | None = None, /, *, options: Annotated[FitOptions, Parameter(name="*")] | None = None) -> None:
         """Fit a model with an objective on a table, and report.
 
         Args:

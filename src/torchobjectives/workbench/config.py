@@ -8,7 +8,8 @@ from typing import Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from torchobjectives.workbench.errors import InputError, nearest
+from torchobjectives._near import near
+from torchobjectives.workbench.errors import InputError
 
 Task = Literal["binary", "multiclass", "regression"]
 Dataset = Literal["breast_cancer", "digits", "wine", "diabetes", "two_rings"]
@@ -32,9 +33,9 @@ class FitOptions(BaseModel):
     loss: str | None = None
     """Loss with its hyper-parameters, such as "focal_loss gamma=2 alpha=0.75". By default the task's proper
     one: binary_cross_entropy_loss, cross_entropy_loss, mse_loss."""
-    l1: float = Field(0.0, ge=0)
+    l1: float = Field(default=0.0, ge=0)
     """Coefficient of the L1 penalty on weights."""
-    l2: float = Field(0.0, ge=0)
+    l2: float = Field(default=0.0, ge=0)
     """Coefficient of the L2 penalty on weights."""
     task: Literal["auto"] | Task = "auto"
     """What the target is. auto: text, true/false and whole numbers with at most 20 distinct values are
@@ -43,19 +44,19 @@ class FitOptions(BaseModel):
     """Model to fit."""
     hidden: str = "64,32"
     """Widths of the hidden layers of the mlp."""
-    epochs: int = Field(30, ge=1)
+    epochs: int = Field(default=30, ge=1)
     """Passes over the training rows."""
-    batch_size: int = Field(64, ge=1)
+    batch_size: int = Field(default=64, ge=1)
     """Rows per step."""
-    lr: float | None = Field(None, gt=0)
+    lr: float | None = Field(default=None, gt=0)
     """Learning rate. By default 0.001 for the mlp and 0.01 for the linear model; with sgd ten times that."""
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     """Optimizer; sgd has momentum 0.9."""
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     """The optimizer's weight decay on weights (not on biases)."""
-    valid: float = Field(0.2, gt=0, lt=1)
+    valid: float = Field(default=0.2, gt=0, lt=1)
     """Share of the rows held out for validation."""
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of the split, the start and the batches."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device to train on."""
@@ -148,10 +149,10 @@ def _explain_one(problem: dict[str, Any]) -> str:
     flag = "--" + name.replace("_", "-")
     given = problem.get("input")
     if problem["type"] == "extra_forbidden":
-        return f"unknown option {name}: {nearest(name, RunConfig.model_fields)}"
+        return f"there is no option {name}{near(name, RunConfig.model_fields)}"
     if problem["type"] == "literal_error":
         choices = re.findall(r"'([^']*)'", str(problem["ctx"]["expected"]))
-        return f"{flag} {given}: {nearest(str(given), choices)}"
+        return f"{flag} {given}{near(str(given), choices)}"
     text = re.sub(r"^Input should be (a valid number )?", "wanted a number ", text, count=1)
     text = text.replace("wanted a number a ", "wanted a ").replace("a valid ", "a ")
     return f"{flag} {given}: {text.split(', unable')[0]}"

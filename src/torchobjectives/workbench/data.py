@@ -10,8 +10,9 @@ import polars as pl
 import polars.exceptions
 from numpy.typing import NDArray
 
+from torchobjectives._near import near
 from torchobjectives.workbench.config import RunConfig, Task
-from torchobjectives.workbench.errors import InputError, nearest
+from torchobjectives.workbench.errors import InputError
 
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "?"]
 MOST_CLASSES = 20
@@ -65,7 +66,7 @@ def load(config: RunConfig) -> Table:
         assert config.data is not None
         frame, target = read(config.data), config.target or ""
     if target not in frame.columns:
-        raise InputError(f"there is no column {target!r} in {config.name}: {nearest(target, frame.columns)}")
+        raise InputError(f"there is no column {target!r} in {config.name}{near(target, frame.columns)}")
     if frame.height == 0:
         raise InputError(f"{config.name} has a header and no rows: nothing to learn from")
     if frame.width == 1:
@@ -77,8 +78,8 @@ def read(path: Path) -> pl.DataFrame:
     """Read a CSV or Parquet file."""
     if not path.exists():
         siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = [name for name in siblings if name.endswith((".csv", ".parquet"))]
-        raise InputError(f"there is no file {path}" + (f": {nearest(path.name, near)}" if near else ""))
+        tables = [name for name in siblings if Path(name).suffix.lower() in READERS]
+        raise InputError(f"there is no file {path}" + (near(path.name, tables) if tables else ""))
     if not path.is_file():
         raise InputError(f"{path} is not a file: name a CSV or Parquet file")
     if path.suffix.lower() not in READERS:

@@ -12,6 +12,7 @@ import polars as pl
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
@@ -24,7 +25,7 @@ BLUE, ORANGE = "#3a7fc1", "#c8701d"
 MOST_POINTS = 1000
 GRID = 120
 
-STYLE = {
+STYLE: Any = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,
@@ -75,11 +76,9 @@ def learning_curve(history: pl.DataFrame, term: str) -> Markup:
         epochs = history["epoch"].to_numpy()
         marker = "o" if len(epochs) == 1 else None
         axes.plot(epochs, history[f"train_{term}"].to_numpy(), color=BLUE, label="training", marker=marker)
-        axes.plot(
-            epochs, history[f"valid_{term}"].to_numpy(), color=ORANGE, label="validation", ls="--", marker=marker
-        )
+        axes.plot(epochs, history[f"valid_{term}"].to_numpy(), color=ORANGE, label="validation", ls="--", marker=marker)
         axes.set(xlabel="epoch", ylabel=term)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
 
     return draw(paint, label=f"{term} by epoch, on training and validation rows")
@@ -163,9 +162,7 @@ def _scatter(axes: Axes, points: Array, y: Array, names: list[str]) -> None:
         return
     colors = (BLUE, ORANGE) if len(names) == 2 else [f"C{index % 10}" for index in range(len(names))]
     for index, name in enumerate(names):
-        axes.plot(
-            *points[y == index].T, marker="osD^v<>pP*"[index % 10], color=colors[index], label=name, **style
-        )
+        axes.plot(*points[y == index].T, marker="osD^v<>pP*"[index % 10], color=colors[index], label=name, **style)
     if len(names) <= 10:
         axes.legend(loc="upper left", fontsize=8)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import resample
 
 from torchobjectives.workbench.data import Problem
@@ -69,17 +70,10 @@ def evaluate(problem: Problem, y: Array, predictions: Array, *, seed: int) -> di
     draws = [resample(rows, stratify=stratify, random_state=seed + draw) for draw in range(RESAMPLES)]
     with warnings.catch_warnings():
         # A resample in which a score is not defined gives NaN, and NaN is left out of the interval.
-        warnings.simplefilter("ignore", sk_undefined())
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
         values = {name: metric(y, predictions) for name, metric in named.items()}
         spread = {name: [metric(y[d], predictions[d]) for d in draws] for name, metric in named.items()}
     return {name: _interval(values[name], np.asarray(spread[name])) for name in named}
-
-
-def sk_undefined() -> type[Warning]:
-    """Return scikit-learn's warning for a score that is not defined on this input."""
-    from sklearn.exceptions import UndefinedMetricWarning
-
-    return UndefinedMetricWarning
 
 
 def _interval(value: float, spread: NDArray[np.float64]) -> Interval:

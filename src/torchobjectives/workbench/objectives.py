@@ -2,14 +2,16 @@
 
 import ast
 import re
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
+from torch import nn
+
+from torchobjectives import L1, L2, Loss, Objective, get
+from torchobjectives._registry import loss_class
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
-
-if TYPE_CHECKING:
-    from torchobjectives import Loss, Objective
 
 DEFAULT_LOSSES = {
     "binary": "binary_cross_entropy_loss",
@@ -18,6 +20,15 @@ DEFAULT_LOSSES = {
 }
 TRAINABLE = ("real", "logits", "log_probabilities", "features")
 WORDS: dict[str, Any] = {"true": True, "false": False, "none": None}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A network, and the objective it is fitted with."""
+
+    network: nn.Sequential
+    loss: Loss
+    objective: Objective
 
 
 def parse_loss(text: str) -> tuple[str, dict[str, Any]]:
@@ -56,7 +67,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def build_loss(text: str, problem: Problem, class_counts: list[int], width: int) -> "Loss":
+def build_loss(text: str, problem: Problem, class_counts: list[int], width: int) -> Loss:
     """Return the loss that the text names, with what the training rows tell filled in.
 
     Args:
@@ -65,15 +76,12 @@ def build_loss(text: str, problem: Problem, class_counts: list[int], width: int)
         class_counts: Rows of each class in the training part.
         width: Features that a loss with its own head gets to see.
     """
-    import torchobjectives
-    from torchobjectives._registry import loss_class
-
     name, given = parse_loss(text)
     try:
         kind = loss_class(name)
         _suit(kind, name, problem)
         filled = given | _known(kind.fields(), given, class_counts, width)
-        loss = torchobjectives.get(name, **filled)
+        loss = get(name, **filled)
     except (TypeError, ValueError) as error:
         raise InputError(f'--loss "{text}": {error}') from error
     if getattr(loss, "from_logits", True) is False:
@@ -86,7 +94,7 @@ def build_loss(text: str, problem: Problem, class_counts: list[int], width: int)
     return loss
 
 
-def _suit(kind: "type[Loss]", name: str, problem: Problem) -> None:
+def _suit(kind: type[Loss], name: str, problem: Problem) -> None:
     task = kind.spec.task
     if task == problem.task:
         return
@@ -99,9 +107,7 @@ def _suit(kind: "type[Loss]", name: str, problem: Problem) -> None:
     )
 
 
-def _known(
-    fields: "Any", given: dict[str, Any], class_counts: list[int], width: int
-) -> dict[str, Any]:
+def _known(fields: "Any", given: dict[str, Any], class_counts: list[int], width: int) -> dict[str, Any]:
     """Return what the training rows tell and the person left open."""
     known: dict[str, Any] = {}
     if "in_features" in fields and "in_features" not in given:
@@ -115,9 +121,7 @@ def _known(
     return known
 
 
-def build_objective(config: RunConfig, loss: "Loss") -> "Objective":
+def build_objective(config: RunConfig, loss: Loss) -> Objective:
     """Return loss plus the penalties that the flags ask for."""
-    from torchobjectives import L1, L2, Objective
-
     penalties = [kind(value) for kind, value in ((L1, config.l1), (L2, config.l2)) if value > 0]
     return Objective(loss, penalties=penalties)

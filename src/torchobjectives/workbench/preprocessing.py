@@ -84,9 +84,7 @@ def make_transformer(kinds: dict[str, str]) -> ColumnTransformer:
     # A cell is missing for a reason: the indicator column lets the model learn from the fact.
     fill = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     # None is one more category; unknown and rare ones share a column, so that 10^6 categories stay 50 columns.
-    one_hot = OneHotEncoder(
-        handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False
-    )
+    one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False)
     return ColumnTransformer(
         [("numeric", make_pipeline(fill, StandardScaler()), numeric), ("categorical", one_hot, categorical)],
         verbose_feature_names_out=False,

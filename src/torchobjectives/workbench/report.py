@@ -16,11 +16,11 @@ from sklearn.metrics import confusion_matrix
 
 from torchobjectives.workbench import data, figures, metrics, preprocessing, training
 from torchobjectives.workbench.config import RunConfig
+from torchobjectives.workbench.objectives import Fitted
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from torchobjectives import Objective
     from torchobjectives.workbench.run import Prepared
 
 MOST_CLASSES_SHOWN = 30
@@ -34,8 +34,7 @@ class Run:
     config: RunConfig
     command: str
     prepared: "Prepared"
-    network: torch.nn.Sequential
-    objective: "Objective"
+    fitted: Fitted
     history: pl.DataFrame
     predicted: NDArray[np.float64]
     scores: dict[str, Any]
@@ -81,8 +80,8 @@ def _contents(run: Run) -> dict[str, Any]:
         "config": run.config,
         "toml": run.config.to_toml(),
         "command": run.command,
-        "loss": repr(run.objective.loss),
-        "formula": run.objective.formula(),
+        "loss": repr(run.fitted.loss),
+        "formula": run.fitted.objective.formula(),
         "scores": run.scores,
         "lower_is_better": metrics.LOWER_IS_BETTER,
         "resamples": metrics.RESAMPLES,
@@ -91,10 +90,10 @@ def _contents(run: Run) -> dict[str, Any]:
         "residuals": None if problem.classes else figures.residuals(y, predicted),
         "reliability": figures.reliability(y, predicted) if problem.classes else None,
         "regions": _regions(run),
-        "weights": weights(run.network),
+        "weights": weights(run.fitted.network),
         "columns": columns(prepared),
         "class_rows": _class_rows(prepared),
-        "versions": {"Python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": {"Python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
 
 
@@ -125,7 +124,7 @@ def _regions(run: Run) -> "Markup | None":
 
     def surface(points: NDArray[Any]) -> NDArray[Any]:
         x = preprocessing.transform(prepared.transformer, pl.DataFrame(points, schema=names, orient="row"))
-        said: NDArray[Any] = training.predict(run.network, run.objective, torch.from_numpy(x)).numpy()
+        said: NDArray[Any] = training.predict(run.fitted, torch.from_numpy(x)).numpy()
         return np.stack([1 - said, said], axis=1) if prepared.problem.task == "binary" else said
 
     y = prepared.y[valid][known.to_numpy()]
@@ -168,9 +167,7 @@ def columns(prepared: "Prepared") -> list[dict[str, Any]]:
 
 def _class_rows(prepared: "Prepared") -> list[tuple[str, int, int]]:
     names = prepared.problem.class_names
-    train, valid = (np.bincount(prepared.y[rows], minlength=len(names)) if names else [] for rows in prepared.rows.values())
-    return [(name, int(a), int(b)) for name, a, b in zip(names, train, valid, strict=True)][:MOST_CLASSES_SHOWN]
-
-
-def _version(package: str) -> str:
-    return version(package)
+    if not names:
+        return []
+    train, valid = (np.bincount(prepared.y[rows], minlength=len(names)).tolist() for rows in prepared.rows.values())
+    return list(zip(names, train, valid, strict=True))[:MOST_CLASSES_SHOWN]

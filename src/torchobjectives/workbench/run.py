@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning
 import numpy as np
@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from torchobjectives._link import IDENTITY
 from torchobjectives.workbench import data, metrics, models, objectives, preprocessing, report, training
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.errors import InputError
-
-if TYPE_CHECKING:
-    from torchobjectives import Objective
+from torchobjectives.workbench.objectives import Fitted
 
 SPLITS = ("train", "valid")
 
@@ -61,18 +60,16 @@ def fit(config: RunConfig, *, command: Sequence[str] = (), console: Console | No
     training.accelerator(config.device)
     prepared = prepare(config)
     lightning.seed_everything(config.seed, verbose=False)
-    network, objective = assemble(config, prepared)
-    _announce(config, prepared, objective, console)
+    fitted = assemble(config, prepared)
+    _announce(config, prepared, fitted, console)
     with partial_folder(config.folder, overwrite=config.overwrite) as folder:
-        history = training.train(
-            network, objective, prepared.part("train"), prepared.part("valid"), config, folder, console
-        )
-        predicted = _predict_all(network, objective, prepared)
+        history = training.train(fitted, prepared.part("train"), prepared.part("valid"), config, folder, console)
+        predicted = _predict_all(fitted, prepared)
         scores = _scores(prepared, predicted, config.seed)
-        save(folder, config, prepared, network, objective, history, predicted, scores)
+        save(folder, config, prepared, fitted, history, predicted, scores)
         report.write(
             folder / "report.html",
-            report.Run(config, shlex.join(["torchobjectives", *command]), prepared, network, objective, history, predicted, scores),
+            report.Run(config, shlex.join(["torchobjectives", *command]), prepared, fitted, history, predicted, scores),
         )
     console.print(_score_table(scores))
     console.print(f"report: {config.folder / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
@@ -104,14 +101,14 @@ def prepare(config: RunConfig) -> Prepared:
     return Prepared(table, problem, kinds, transformer, x, y, {"train": train, "valid": valid})
 
 
-def assemble(config: RunConfig, prepared: Prepared) -> "tuple[torch.nn.Sequential, Objective]":
+def assemble(config: RunConfig, prepared: Prepared) -> Fitted:
     """Build the objective, and the network whose last layer the loss sizes."""
     problem, inputs = prepared.problem, prepared.x.shape[1]
     text = config.loss or objectives.DEFAULT_LOSSES[problem.task]
     width = config.hidden_sizes[-1] if config.hidden_sizes else inputs
     loss = objectives.build_loss(text, problem, prepared.class_counts, width)
     rescale = None
-    if problem.task == "regression":
+    if problem.task == "regression" and loss.spec.link is IDENTITY:
         target = prepared.y[prepared.rows["train"]]
         rescale = float(target.mean()), float(target.std()) or 1.0
     network = models.build_network(
@@ -121,26 +118,26 @@ def assemble(config: RunConfig, prepared: Prepared) -> "tuple[torch.nn.Sequentia
         rescale=rescale,
         log_probabilities=loss.spec.y_pred == "log_probabilities",
     )
-    objective = objectives.build_objective(config, loss)
-    _try(network, objective, prepared, text)
-    return network, objective
+    fitted = Fitted(network, loss, objectives.build_objective(config, loss))
+    _try(fitted, prepared, text)
+    return fitted
 
 
-def _try(network: torch.nn.Module, objective: "Objective", prepared: Prepared, text: str) -> None:
+def _try(fitted: Fitted, prepared: Prepared, text: str) -> None:
     """Evaluate the objective once on all rows, so that what it refuses is said before training."""
-    objective.eval()
+    fitted.objective.eval()
     try:
         with torch.no_grad():
             for part in map(prepared.part, SPLITS):
-                objective(network(part.x), part.y, model=network)
+                fitted.objective(fitted.network(part.x), part.y, model=fitted.network)
     except (TypeError, ValueError) as error:
         raise InputError(f'--loss "{text}" cannot be computed on this data: {error}') from error
-    objective.train()
+    fitted.objective.train()
 
 
-def _predict_all(network: torch.nn.Module, objective: "Objective", prepared: Prepared) -> NDArray[np.float64]:
+def _predict_all(fitted: Fitted, prepared: Prepared) -> NDArray[np.float64]:
     """Return the prediction of every row: the value, or the probability of each class."""
-    predicted: NDArray[np.float64] = training.predict(network, objective, torch.from_numpy(prepared.x)).numpy()
+    predicted: NDArray[np.float64] = training.predict(fitted, torch.from_numpy(prepared.x)).numpy()
     if not np.isfinite(predicted).all():
         raise InputError("training diverged (predictions are not finite): try a smaller --lr")
     if prepared.problem.task == "binary":
@@ -167,8 +164,7 @@ def save(
     folder: Path,
     config: RunConfig,
     prepared: Prepared,
-    network: torch.nn.Sequential,
-    objective: "Objective",
+    fitted: Fitted,
     history: pl.DataFrame,
     predicted: NDArray[np.float64],
     scores: dict[str, Any],
@@ -181,8 +177,8 @@ def save(
     predictions(prepared, predicted).write_parquet(folder / "predictions.parquet")
     problem = prepared.problem
     model = {
-        "network": network.state_dict(),
-        "loss": objective.loss.state_dict(),
+        "network": fitted.network.state_dict(),
+        "loss": fitted.loss.state_dict(),
         "config": {
             "task": problem.task,
             "target": prepared.table.target.name,
@@ -190,8 +186,8 @@ def save(
             "columns": prepared.kinds,
             "inputs": prepared.x.shape[1],
             "hidden": config.hidden_sizes,
-            "outputs": network.output.out_features,
-            "loss": objective.loss.to_config(),
+            "outputs": fitted.loss.num_outputs(len(problem.classes) or None),
+            "loss": fitted.loss.to_config(),
         },
     }
     torch.save(model, folder / "model.pt")
@@ -209,9 +205,7 @@ def predictions(prepared: Prepared, predicted: NDArray[np.float64]) -> pl.DataFr
         target.alias("target"),
         problem.decode(best, target.dtype).alias("prediction"),
     ]
-    columns += [
-        pl.Series(f"probability_{name}", predicted[:, index]) for index, name in enumerate(problem.class_names)
-    ]
+    columns += [pl.Series(f"probability_{name}", predicted[:, index]) for index, name in enumerate(problem.class_names)]
     return pl.DataFrame(columns)
 
 
@@ -237,7 +231,7 @@ def partial_folder(final: Path, *, overwrite: bool) -> Iterator[Path]:
     partial.rename(final)
 
 
-def _announce(config: RunConfig, prepared: Prepared, objective: "Objective", console: Console) -> None:
+def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Console) -> None:
     problem, rows = prepared.problem, prepared.rows
     table, name = prepared.table, prepared.table.target.name
     auto = f"; the rule of auto: {data.AUTO_RULE}" if config.task == "auto" else ""
@@ -248,8 +242,8 @@ def _announce(config: RunConfig, prepared: Prepared, objective: "Objective", con
         "data": f"{config.name}: {len(table.target)} rows ({len(rows['train'])} training, {len(rows['valid'])} "
         f"validation), {table.features.width} columns, {prepared.x.shape[1]} inputs",
         "task": f"{problem.task}: target {name!r}, {problem.reason}{classes}{positive}{auto}",
-        "loss": f"{objective.loss!r}{chosen}",
-        "objective": objective.formula(),
+        "loss": f"{fitted.loss!r}{chosen}",
+        "objective": fitted.objective.formula(),
         "model": config.model + (f" {config.hidden}" if config.hidden_sizes else ""),
         "optimizer": f"{config.optimizer}, lr {config.learning_rate:g}, weight decay {config.weight_decay:g}, "
         f"{config.epochs} epochs of batches of {config.batch_size}",
@@ -263,10 +257,6 @@ def _score_table(scores: dict[str, Any]) -> RichTable:
     for column in ("metric", "value", "95 % interval", "constant baseline"):
         table.add_column(column, justify="left" if column == "metric" else "right")
     for name, score in scores["valid"].items():
-        base = scores["baseline"][name]["value"]
-        table.add_row(name, _number(score["value"]), f"{_number(score['low'])} – {_number(score['high'])}", _number(base))
+        value, low, high = (report.number(score[key]) for key in ("value", "low", "high"))
+        table.add_row(name, value, f"{low} – {high}", report.number(scores["baseline"][name]["value"]))
     return table
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"

@@ -13,12 +13,13 @@ import polars as pl
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from rich.console import Console
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler, TensorDataset
 
-from torchobjectives import Objective, param_groups
+from torchobjectives import param_groups
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.errors import InputError
+from torchobjectives.workbench.objectives import Fitted
 
 Batch = tuple[Tensor, Tensor]
 VALIDATION_BATCH = 65536
@@ -36,10 +37,10 @@ class Data:
 class FitModule(lightning.LightningModule):
     """A network and the objective it is fitted with."""
 
-    def __init__(self, network: nn.Module, objective: Objective, config: RunConfig) -> None:
+    def __init__(self, fitted: Fitted, config: RunConfig) -> None:
         super().__init__()
-        self.network = network
-        self.objective = objective
+        self.network = fitted.network
+        self.objective = fitted.objective
         self.config = config
 
     def _step(self, batch: Batch, stage: str) -> Tensor:
@@ -86,7 +87,9 @@ class History(Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Take the epoch's means; validation has run by now."""
-        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        # Lightning gives validation first, since it ends first.
+        names = sorted(trainer.callback_metrics, key=lambda name: name.startswith("valid_"))
+        logged = {name: float(trainer.callback_metrics[name]) for name in names}
         self.rows.append({"epoch": len(self.rows) + 1, **logged})
         done = len(self.rows)
         if self._lines and (done % max(1, self._epochs // 10) == 0 or done in (1, self._epochs)):
@@ -98,11 +101,9 @@ class History(Callback):
         return pl.DataFrame(self.rows)
 
 
-def train(
-    network: nn.Module, objective: Objective, train: Data, valid: Data, config: RunConfig, folder: Path, console: Console
-) -> pl.DataFrame:
+def train(fitted: Fitted, train: Data, valid: Data, config: RunConfig, folder: Path, console: Console) -> pl.DataFrame:
     """Fit the network in place; return the history, one row per epoch."""
-    module = FitModule(network, objective, config)
+    module = FitModule(fitted, config)
     history = History(console, config.epochs, lines=not console.is_terminal)
     callbacks: list[Callback] = [
         history,
@@ -172,8 +173,8 @@ def _quiet() -> Iterator[None]:
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, objective: Objective, x: Tensor) -> Tensor:
+def predict(fitted: Fitted, x: Tensor) -> Tensor:
     """Return the predictions as the loss reads them, in float64 on the CPU."""
-    raw = [network(chunk) for chunk in x.split(VALIDATION_BATCH)]
-    predicted: Tensor = objective.loss.predict(torch.cat(raw))
+    raw = [fitted.network(chunk) for chunk in x.tensor_split(max(1, -(-len(x) // VALIDATION_BATCH)))]
+    predicted = fitted.loss.predict(torch.cat(raw))
     return predicted.double().cpu()
