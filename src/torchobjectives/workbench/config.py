@@ -101,7 +101,12 @@ class RunConfig(FitOptions):
     @property
     def name(self) -> str:
         """Name of the data, by which a run without ``--out`` is called."""
-        return self.dataset or (self.data.stem if self.data else "")
+        return self.dataset or (self.data.resolve().stem if self.data else "") or "run"
+
+    @property
+    def source(self) -> str:
+        """What the data is called in messages."""
+        return self.dataset or str(self.data)
 
     @property
     def folder(self) -> Path:
@@ -155,4 +160,5 @@ def _explain_one(problem: dict[str, Any]) -> str:
         return f"{flag} {given}{near(str(given), choices)}"
     text = re.sub(r"^Input should be (a valid number )?", "wanted a number ", text, count=1)
     text = text.replace("wanted a number a ", "wanted a ").replace("a valid ", "a ")
+    text = text.replace("a integer", "a whole number")
     return f"{flag} {given}: {text.split(', unable')[0]}"

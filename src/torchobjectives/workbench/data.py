@@ -32,11 +32,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is to be predicted: the task, and the classes in the order of their indices."""
+    """What is to be predicted: the task, why, the classes by their indices, and what else would be possible."""
 
     task: Task
     reason: str
     classes: list[Any] = field(default_factory=list)
+    possible: tuple[str, ...] = ()
 
     @property
     def class_names(self) -> list[str]:
@@ -66,11 +67,11 @@ def load(config: RunConfig) -> Table:
         assert config.data is not None
         frame, target = read(config.data), config.target or ""
     if target not in frame.columns:
-        raise InputError(f"there is no column {target!r} in {config.name}{near(target, frame.columns)}")
+        raise InputError(f"there is no column {target!r} in {config.source}{near(target, frame.columns)}")
     if frame.height == 0:
-        raise InputError(f"{config.name} has a header and no rows: nothing to learn from")
+        raise InputError(f"{config.source} has a header and no rows: nothing to learn from")
     if frame.width == 1:
-        raise InputError(f"{config.name} has no column beside the target {target!r}: nothing to predict from")
+        raise InputError(f"{config.source} has no column beside the target {target!r}: nothing to predict from")
     return Table(frame.drop(target), clean_target(frame[target]))
 
 
@@ -134,14 +135,14 @@ def pose(target: pl.Series, task: str = "auto") -> Problem:
     """Find the task of a clean target, or check the one asked for."""
     found, reason = _guess(target)
     if task == "auto":
-        return Problem(found, reason, _classes(target) if found != "regression" else [])
+        return Problem(found, reason, _classes(target) if found != "regression" else [], _possible(target))
     if task == "regression":
         if not target.dtype.is_numeric():
             raise InputError(
                 f"--task regression: the target {target.name!r} holds {_kind(target)} "
                 f"(such as {target[0]!r}), wanted numbers; --task {found} would fit"
             )
-        return Problem("regression", "as asked")
+        return Problem("regression", "as asked", [], _possible(target))
     if _kind(target) == "fractional numbers":
         raise InputError(
             f"--task {task}: the target {target.name!r} holds fractional numbers (such as {target[0]!r}), "
@@ -153,7 +154,7 @@ def pose(target: pl.Series, task: str = "auto") -> Problem:
             f"--task binary: the target {target.name!r} has {len(classes)} distinct values, wanted 2; "
             f"--task {found if found != 'binary' else 'multiclass'} would fit"
         )
-    return Problem("binary" if task == "binary" else "multiclass", "as asked", classes)
+    return Problem("binary" if task == "binary" else "multiclass", "as asked", classes, _possible(target))
 
 
 def _guess(target: pl.Series) -> tuple[Task, str]:
@@ -162,6 +163,12 @@ def _guess(target: pl.Series) -> tuple[Task, str]:
     if kind == "fractional numbers" or (kind == "whole numbers" and distinct > MOST_CLASSES):
         return "regression", reason
     return ("binary" if distinct == 2 else "multiclass"), reason
+
+
+def _possible(target: pl.Series) -> tuple[str, ...]:
+    classes = () if _kind(target) == "fractional numbers" else ("multiclass",)
+    two = ("binary",) if target.n_unique() == 2 else ()
+    return (*two, *classes, *(("regression",) if target.dtype.is_numeric() else ()))
 
 
 def _kind(target: pl.Series) -> str:

@@ -19,7 +19,7 @@ DEFAULT_LOSSES = {
     "regression": "mse_loss",
 }
 TRAINABLE = ("real", "logits", "log_probabilities", "features")
-WORDS: dict[str, Any] = {"true": True, "false": False, "none": None}
+WORDS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def parse_loss(text: str) -> tuple[str, dict[str, Any]]:
     """
     # A value runs up to the next "word=", so that a list may hold spaces.
     name, *pairs = re.split(r"\s+(?=[^\W\d]\w*\s*=)", text.strip())
-    if not re.fullmatch(r"\w+", name):
+    if not re.fullmatch(r"\w+", name, re.ASCII):
         raise InputError(f'--loss "{text}": wanted a name and key=value pairs, such as "focal_loss gamma=2"')
     given: dict[str, Any] = {}
     for pair in pairs:
@@ -99,9 +99,9 @@ def _suit(kind: type[Loss], name: str, problem: Problem) -> None:
     if task == problem.task:
         return
     proper = DEFAULT_LOSSES[problem.task]
-    way_out = f"--task {task}, or a {problem.task} loss such as {proper}"
-    if task not in DEFAULT_LOSSES:
-        way_out = f"a {problem.task} loss such as {proper}"
+    way_out = f"a {problem.task} loss such as {proper}"
+    if task in problem.possible:
+        way_out = f"--task {task}, or {way_out}"
     raise InputError(
         f"--loss {name} is a {task} loss, and the task is {problem.task} ({problem.reason}): use {way_out}"
     )

@@ -91,9 +91,17 @@ def make_transformer(kinds: dict[str, str]) -> ColumnTransformer:
     )
 
 
+def fit(kinds: dict[str, str], features: pl.DataFrame) -> ColumnTransformer:
+    """Return the transformer fitted to these rows: pass training rows, and no others."""
+    # What overflows here is refused by transform, in words.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return make_transformer(kinds).fit(features)
+
+
 def transform(transformer: ColumnTransformer, features: pl.DataFrame) -> NDArray[np.float32]:
     """Return the columns as float32 numbers, one row per row."""
-    numbers: NDArray[np.float32] = np.asarray(transformer.transform(features), dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        numbers: NDArray[np.float32] = np.asarray(transformer.transform(features), dtype=np.float32)
     if not np.isfinite(numbers).all():
         raise InputError("a numeric column holds values too large to scale: divide it, or take its logarithm")
     return numbers

@@ -61,8 +61,8 @@ def fit(config: RunConfig, *, command: Sequence[str] = (), console: Console | No
     prepared = prepare(config)
     lightning.seed_everything(config.seed, verbose=False)
     fitted = assemble(config, prepared)
-    _announce(config, prepared, fitted, console)
     with partial_folder(config.folder, overwrite=config.overwrite) as folder:
+        _announce(config, prepared, fitted, console)
         history = training.train(fitted, prepared.part("train"), prepared.part("valid"), config, folder, console)
         predicted = _predict_all(fitted, prepared)
         scores = _scores(prepared, predicted, config.seed)
@@ -81,11 +81,11 @@ def check_folder(config: RunConfig) -> None:
     folder = config.folder
     if not folder.exists():
         return
-    if not config.overwrite:
-        raise InputError(f"{folder} exists: name another folder with --out, or pass --overwrite to replace the run")
     # --overwrite deletes: only ever a folder that is a run.
     if not (folder / "config.toml").is_file() or not (folder / "metrics.json").is_file():
-        raise InputError(f"--overwrite: {folder} holds no earlier run and is left alone; name another with --out")
+        raise InputError(f"{folder} exists and is no earlier run: name another folder with --out")
+    if not config.overwrite:
+        raise InputError(f"{folder} exists: name another folder with --out, or pass --overwrite to replace the run")
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -96,7 +96,7 @@ def prepare(config: RunConfig) -> Prepared:
     features = preprocessing.conform(table.features, kinds)
     y = problem.encode(table.target)
     train, valid = preprocessing.split(y, problem, valid=config.valid, seed=config.seed)
-    transformer = preprocessing.make_transformer(kinds).fit(features[train])
+    transformer = preprocessing.fit(kinds, features[train])
     x = preprocessing.transform(transformer, features)
     return Prepared(table, problem, kinds, transformer, x, y, {"train": train, "valid": valid})
 
@@ -104,7 +104,7 @@ def prepare(config: RunConfig) -> Prepared:
 def assemble(config: RunConfig, prepared: Prepared) -> Fitted:
     """Build the objective, and the network whose last layer the loss sizes."""
     problem, inputs = prepared.problem, prepared.x.shape[1]
-    text = config.loss or objectives.DEFAULT_LOSSES[problem.task]
+    text = objectives.DEFAULT_LOSSES[problem.task] if config.loss is None else config.loss
     width = config.hidden_sizes[-1] if config.hidden_sizes else inputs
     loss = objectives.build_loss(text, problem, prepared.class_counts, width)
     rescale = None
