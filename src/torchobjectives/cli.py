@@ -24,6 +24,7 @@ def build_app() -> "App":
         help="Objective = loss + regularization, for PyTorch.",
         version=_version,
         default_parameter=Parameter(negative=()),
+        suppress_keyboard_interrupt=False,
     )
 
     @app.command
@@ -69,7 +70,7 @@ def _run(arguments: list[str]) -> None:
     from torchobjectives.workbench.errors import InputError
 
     try:
-        app(arguments, exit_on_error=False, print_error=False)
+        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         cause = error.__cause__
         _stop(explain(cause) if isinstance(cause, ValidationError) else str(error), code=WRONG_INPUT)

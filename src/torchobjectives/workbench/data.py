@@ -42,7 +42,7 @@ class Problem:
     @property
     def class_names(self) -> list[str]:
         """The classes as they are written in the data."""
-        return [str(name).lower() if isinstance(name, bool) else str(name) for name in self.classes]
+        return [_class_name(value) for value in self.classes]
 
     def encode(self, target: pl.Series) -> NDArray[Any]:
         """Return the target as numbers: the value, or the index of the class."""
@@ -56,6 +56,13 @@ class Problem:
         if self.task == "regression":
             return pl.Series(values, dtype=pl.Float64)
         return pl.Series([self.classes[index] for index in values], dtype=dtype)
+
+
+def _class_name(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    # Whole numbers are read as fractional ones where a column had gaps: 1.0 is class 1.
+    return str(int(value)) if isinstance(value, float) else str(value)
 
 
 def load(config: RunConfig) -> Table:

@@ -47,9 +47,11 @@ def _over_classes(metric: Callable[..., float]) -> Metric:
     """Score probabilities class against rest; the mean over the classes that the truth has (binary: of 1)."""
 
     def score(y: Array, p: Array) -> float:
+        present = np.unique(y)
+        if len(present) < 2:
+            return float("nan")
         if p.shape[1] == 2:
             return float(metric(y, p[:, 1]))
-        present = np.unique(y)
         return float(metric(y[:, None] == present, p[:, present], average="macro"))
 
     return score

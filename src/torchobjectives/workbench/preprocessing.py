@@ -17,6 +17,8 @@ from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 
 MOST_CATEGORIES = 50
+# The imputer remembers the number format that it saw; a number format runs nothing.
+TRUSTED = ["numpy.dtype"]
 
 
 def column_kinds(features: pl.DataFrame) -> dict[str, str]:
@@ -119,4 +121,4 @@ def save(transformer: ColumnTransformer, path: Path) -> None:
 
 def load(path: Path) -> ColumnTransformer:
     """Read a stored transformer; a file that asks for types skops does not trust is refused."""
-    return skops.io.load(path)
+    return skops.io.load(path, trusted=TRUSTED)

@@ -12,6 +12,7 @@ import lightning
 import polars as pl
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
 from rich.console import Console
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler, TensorDataset
@@ -47,13 +48,10 @@ class FitModule(lightning.LightningModule):
         x, y_true = batch
         total: Tensor = self.objective(self.network(x), y_true, model=self.network)
         terms = {"objective": total.detach(), **self.objective.terms}
-        self.log_dict(
-            {f"{stage}_{name}": value for name, value in terms.items()},
-            on_step=False,
-            on_epoch=True,
-            prog_bar=True,
-            batch_size=len(y_true),
-        )
+        for name, value in terms.items():
+            # A line has room for every term once; of validation it shows the sum.
+            shown = stage == "train" or name == "objective"
+            self.log(f"{stage}_{name}", value, on_step=False, on_epoch=True, prog_bar=shown, batch_size=len(y_true))
         return total
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -110,7 +108,7 @@ def train(fitted: Fitted, train: Data, valid: Data, config: RunConfig, folder: P
         ModelCheckpoint(folder / "checkpoints", filename="last", enable_version_counter=False),
     ]
     if console.is_terminal:
-        callbacks.append(RichProgressBar())
+        callbacks.append(RichProgressBar(theme=RichProgressBarTheme(metrics_format=".4g")))
     with _quiet():
         trainer = lightning.Trainer(
             accelerator=accelerator(config.device),
@@ -127,9 +125,11 @@ def train(fitted: Fitted, train: Data, valid: Data, config: RunConfig, folder: P
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
         )
-        trainer.fit(module, _batches(train, config), _batches(valid))
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        try:
+            trainer.fit(module, _batches(train, config), _batches(valid))
+        except SystemExit:
+            # Lightning turns Ctrl-C into an exit of its own.
+            raise KeyboardInterrupt from None
     module.cpu().eval()
     return history.table()
 

@@ -1,0 +1,200 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from torchobjectives import cli
+
+FIT = ("fit", "people.csv", "--target", "label")
+HEAVY = ("torch", "polars", "sklearn", "matplotlib", "lightning", "numpy", "skops", "jinja2")
+
+
+def wrong(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], code: int = 2) -> str:
+    """Run what must fail; return what it says."""
+    before = set(Path().rglob("*"))
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == code
+    assert {path for path in Path().rglob("*") if path.name != "runs"} == before
+    said = capsys.readouterr().err
+    assert said.startswith("torchobjectives: ")
+    assert said.count("\n") == 1
+    return said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("fitt",), ["fitt", "fit"]),
+        (("fit",), ["file", "--dataset"]),
+        (("fit", "people.csv"), ["--target"]),
+        (("fit", "peple.csv", "--target", "label"), ["no file peple.csv", "people.csv"]),
+        (("fit", ".", "--target", "label"), ["not a file"]),
+        (("fit", "people.csv", "--target", "lable"), ["'lable'", "'label'"]),
+        (("fit", "people.csv", "--dataset", "wine", "--target", "label"), ["not both"]),
+        (("fit", "--dataset", "wines"), ["wines", "wine"]),
+        ((*FIT, "--epoch", "3"), ["--epoch", "--epochs"]),
+        ((*FIT, "--epochs", "0"), ["--epochs 0", "1"]),
+        ((*FIT, "--epochs", "1.5"), ["--epochs 1.5", "whole number"]),
+        ((*FIT, "--lr", "-1"), ["--lr -1", "greater than 0"]),
+        ((*FIT, "--lr", "fast"), ["--lr fast", "number"]),
+        ((*FIT, "--lr", "nan"), ["--lr nan", "finite"]),
+        ((*FIT, "--l1", "-0.1"), ["--l1 -0.1", "0"]),
+        ((*FIT, "--valid", "1"), ["--valid 1", "less than 1"]),
+        ((*FIT, "--valid", "0.001"), ["--valid 0.001", "80 rows"]),
+        ((*FIT, "--hidden", "64,x"), ["--hidden 64,x", "64,32"]),
+        ((*FIT, "--batch-size", "0"), ["--batch-size 0"]),
+        ((*FIT, "--seed", "-1"), ["--seed -1"]),
+        ((*FIT, "--optimizer", "adan"), ["adan", "'adam'"]),
+        ((*FIT, "--model", "liner"), ["liner", "'linear'"]),
+        ((*FIT, "--device", "gpu"), ["gpu", "'cpu'"]),
+        ((*FIT, "--task", "binry"), ["binry", "'binary'"]),
+        ((*FIT, "--task", "regression"), ["'label'", "text", "--task binary"]),
+        (("fit", "people.csv", "--target", "level", "--task", "binary"), ["'level'", "3", "--task multiclass"]),
+        (("fit", "people.csv", "--target", "income", "--task", "multiclass"), ["'income'", "fractional"]),
+        (("fit", "people.csv", "--target", "since"), ["'since'", "Date"]),
+        ((*FIT, "--loss", ""), ["--loss", "name"]),
+        ((*FIT, "--loss", "focal_los"), ["focal_los", "focal_loss"]),
+        ((*FIT, "--loss", "focal_loss gama=2"), ["'gama'", "'gamma'"]),
+        ((*FIT, "--loss", "focal_loss gamma=-2"), ["gamma", "-2"]),
+        ((*FIT, "--loss", "focal_loss gamma=two"), ["gamma"]),
+        ((*FIT, "--loss", "focal_loss gamma="), ["gamma"]),
+        ((*FIT, "--loss", "focal_loss gamma=1 gamma=2"), ["gamma", "twice"]),
+        ((*FIT, "--loss", "focal_loss 2"), ["focal_loss 2", "gamma=2"]),
+        ((*FIT, "--loss", "focal_loss from_logits=False"), ["from_logits"]),
+        ((*FIT, "--loss", "focal_loss reduction=none"), ["reduction"]),
+        ((*FIT, "--loss", "mse_loss"), ["mse_loss", "regression", "binary_cross_entropy_loss"]),
+        ((*FIT, "--loss", "cross_entropy_loss"), ["cross_entropy_loss", "--task multiclass"]),
+        ((*FIT, "--loss", "dice_loss"), ["dice_loss", "segmentation", "binary_cross_entropy_loss"]),
+        (("fit", "--dataset", "diabetes", "--loss", "focal_loss"), ["focal_loss", "mse_loss"]),
+        (("fit", "--dataset", "diabetes", "--loss", "cosine_similarity_loss"), ["vectors", "mse_loss"]),
+        (("fit", "--dataset", "wine", "--loss", "adaptive_log_softmax_loss"), ["cutoffs"]),
+        ((*FIT, "--out", "people.csv"), ["people.csv", "--out"]),
+        ((*FIT, "--out", "people.csv/run"), ["people.csv/run", "write"]),
+        ((*FIT, "--lr", "1e30", "--epochs", "1", "--out", "diverged"), ["diverged", "--lr"]),
+    ],
+)
+def test_wrong_flags(
+    csv: Path, arguments: tuple[str, ...], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = wrong(arguments, capsys)
+    assert all(word in said for word in words), said
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", ["empty"]),
+        ("a,y\n", ["no rows"]),
+        ("y\n" + "1\n0\n" * 9, ["no column"]),
+        ("a,y\n" + "1,1\n2,1\n" * 9, ["'y'", "constant"]),
+        ("a,y\n" + "1,NaN\n2,1\n3,0\n" * 5, ["'y'", "missing in 5 of 15", "row 0"]),
+        ("a,y\n" + "1,\n" * 9, ["'y'", "missing", "all"]),
+        ("a,y\n" + "1,inf\n2,1.5\n3,2.5\n" * 5, ["'y'", "infinite"]),
+        ("a,y\n" + "inf,1\n2,0\n" * 9, ["'a'", "infinite"]),
+        ("a,y\n" + "1e308,1\n-1e308,0\n3,1\n" * 9, ["too large"]),
+        ("a,y\n" + "1,b\n2,c\n" * 9 + "3,d\n", ["'d'", "one row"]),
+        ("a,y\n1,1\n2,0\n", ["2 rows", "too few"]),
+        ("a,y\n1,2\n3,4,5\n6,7\n", ["table.csv", "fields"]),
+        ("a;y\n1;2\n3;4\n", ["'y'", "'a;y'"]),
+    ],
+)
+def test_wrong_tables(content: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    Path("table.csv").write_text(content)
+    said = wrong(("fit", "table.csv", "--target", "y"), capsys)
+    assert all(word in said for word in words), said
+
+
+def test_wrong_files(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("binary.csv").write_bytes(bytes(range(256)) * 4)
+    Path("cut.parquet").write_bytes(b"PAR1abc")
+    Path("notes.txt").write_text("a,y\n")
+    pl.DataFrame({"a": [[1], [2]] * 9, "y": [0, 1] * 9}).write_parquet("lists.parquet")
+    for name, word in (
+        ("binary.csv", "utf-8"),
+        ("cut.parquet", "cut.parquet"),
+        ("notes.txt", ".parquet"),
+        ("lists.parquet", "'a' holds List"),
+    ):
+        assert word in wrong(("fit", name, "--target", "y"), capsys)
+
+
+def test_a_taken_folder_is_never_touched_unless_it_is_a_run(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine").mkdir()
+    Path("mine/novel.txt").write_text("chapter one")
+    assert "no earlier run" in wrong((*FIT, "--out", "mine", "--overwrite"), capsys)
+    cli.main((*FIT, "--epochs", "1", "--out", "run"))
+    assert capsys.readouterr().out.endswith("report: run/report.html\n")
+    assert "--overwrite" in wrong((*FIT, "--out", "run"), capsys)
+    cli.main((*FIT, "--epochs", "1", "--out", "run", "--overwrite"))
+
+
+def test_the_output_says_what_was_chosen(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main((*FIT, "--epochs", "2", "--l1", "1e-4", "--l2", "1e-3"))
+    said = capsys.readouterr()
+    assert not said.err
+    for words in (
+        "80 rows (64 training, 16 validation)",
+        "binary: target 'label', text, 2 distinct values, classes no, yes (positive: yes)",
+        "whole numbers with at most 20 distinct values are classes",
+        "the default for binary",
+        "0.0001·Σ|w|",
+        "train_l1",
+        "train_l2",
+        "roc_auc",
+        "report: runs/people/report.html",
+    ):
+        assert words in said.out
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom torchobjectives.cli import main\n"
+        "try:\n    main(['fit', '--help'])\nfinally:\n"
+        f"    print('HEAVY', sorted(set({HEAVY}) & set(sys.modules)))"
+    )
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = python("-c", code)
+        times.append(time.perf_counter() - start)
+    assert "--weight-decay" in done.stdout
+    assert "HEAVY []" in done.stdout
+    assert min(times) < 0.5
+
+
+def test_a_missing_extra_is_one_line() -> None:
+    for module in ("cyclopts", "pydantic", "polars", "lightning"):
+        code = (
+            f"import sys\nsys.modules[{module!r}] = None\n"
+            "from torchobjectives.cli import main\nmain(['fit', '--dataset', 'wine'])"
+        )
+        done = python("-c", code)
+        assert done.returncode == 1
+        assert done.stderr == f'torchobjectives: {module} is not installed: pip install "torchobjectives[workbench]"\n'
+
+
+def test_interrupted_leaves_nothing_under_the_final_name(csv: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "torchobjectives", *FIT, "--epochs", "100000", "--out", "run"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    while "epoch 1/" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(2)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == "torchobjectives: interrupted\n"
+    assert not Path("run").exists()

@@ -1,0 +1,196 @@
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from sklearn import metrics as sk
+
+import torchobjectives
+from tests.workbench.conftest import Fit
+from torchobjectives._registry import loss_class, loss_names
+from torchobjectives.workbench import metrics, run
+from torchobjectives.workbench.config import RunConfig
+from torchobjectives.workbench.errors import InputError
+
+FILES = {
+    "checkpoints/last.ckpt",
+    "config.toml",
+    "history.csv",
+    "metrics.json",
+    "model.pt",
+    "predictions.parquet",
+    "preprocessing.skops",
+    "report.html",
+}
+CLASSES = ["roc_auc", "average_precision", "f1", "brier", "accuracy", "balanced_accuracy", "log_loss"]
+METRICS = {"binary": CLASSES, "multiclass": CLASSES, "regression": ["mae", "rmse", "r2"]}
+TARGETS = {"binary": "label", "multiclass": "level", "regression": "income"}
+# What a loss must be told beyond its name.
+NEEDED = {"adaptive_log_softmax_loss": "cutoffs=[1] in_features=8"}
+
+
+def scores(folder: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
+    return read
+
+
+@pytest.mark.parametrize("task", list(TARGETS))
+def test_what_a_run_leaves(csv: Path, fit: Fit, task: str) -> None:
+    before = set(Path().iterdir())
+    folder = fit(data=csv, target=TARGETS[task], l1=1e-4, l2=1e-3)
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == FILES
+    assert set(Path().iterdir()) - before == {Path("out")}
+
+    written = scores(folder)
+    assert list(written) == ["task", "status", "valid", "baseline"]
+    assert (written["task"], written["status"]) == (task, "done")
+    for part in ("valid", "baseline"):
+        assert list(written[part]) == METRICS[task]
+        assert all(set(score) == {"value", "low", "high"} for score in written[part].values())
+        assert all(score["low"] <= score["high"] for score in written[part].values())
+
+    history = pl.read_csv(folder / "history.csv")
+    terms = ["objective", "loss", "l1", "l2"]
+    assert history.columns == ["epoch", *(f"train_{t}" for t in terms), *(f"valid_{t}" for t in terms)]
+    assert history["epoch"].to_list() == [1, 2]
+    assert np.allclose(history["train_objective"], history["train_loss"] + history["train_l1"] + history["train_l2"])
+
+    assert RunConfig(**tomllib.loads((folder / "config.toml").read_text())).target == TARGETS[task]
+
+
+def test_predictions_of_classes(csv: Path, fit: Fit) -> None:
+    rows = pl.read_parquet(fit(data=csv, target="label") / "predictions.parquet")
+    data = pl.read_csv(csv)
+    assert rows.columns == ["row", "split", "target", "prediction", "probability_no", "probability_yes"]
+    assert rows["row"].to_list() == list(range(80))
+    assert rows["target"].to_list() == data["label"].to_list()
+    assert rows["split"].value_counts().sort("split").rows() == [("train", 64), ("valid", 16)]
+    said = rows.select(pl.when(pl.col("probability_yes") > 0.5).then(pl.lit("yes")).otherwise(pl.lit("no")))
+    assert rows["prediction"].to_list() == said.to_series().to_list()
+    assert np.allclose(rows["probability_no"] + rows["probability_yes"], 1)
+
+
+def test_metrics_are_those_of_the_predictions(csv: Path, fit: Fit) -> None:
+    folder = fit(data=csv, target="label")
+    rows = pl.read_parquet(folder / "predictions.parquet").filter(pl.col("split") == "valid")
+    y, p = rows["target"].to_numpy() == "yes", rows["probability_yes"].to_numpy()
+    valid = scores(folder)["valid"]
+    assert valid["roc_auc"]["value"] == pytest.approx(sk.roc_auc_score(y, p))
+    assert valid["brier"]["value"] == pytest.approx(((p - y) ** 2).mean())
+    assert valid["log_loss"]["value"] == pytest.approx(sk.log_loss(y, p))
+    folder = fit(data=csv, target="income")
+    rows = pl.read_parquet(folder / "predictions.parquet").filter(pl.col("split") == "valid")
+    assert scores(folder)["valid"]["r2"]["value"] == pytest.approx(sk.r2_score(rows["target"], rows["prediction"]))
+
+
+def test_target_types_are_kept(fit: Fit) -> None:
+    x = np.linspace(-1, 1, 40)
+    for values in (x > 0, np.where(x > 0, 7, 3), np.where(x > 0, 7.0, 3.0)):
+        pl.DataFrame({"x": x, "y": values}).write_parquet("it.parquet")
+        rows = pl.read_parquet(fit(data=Path("it.parquet"), target="y") / "predictions.parquet")
+        assert rows["prediction"].dtype == rows["target"].dtype
+        assert rows["target"].to_list() == list(values)
+    assert rows.columns[4:] == ["probability_3", "probability_7"]
+
+
+def test_same_flags_same_seed_same_numbers(csv: Path, tmp_path: Path, fit: Fit) -> None:
+    a, b, c = (
+        fit(data=csv, target="level", seed=seed, out=tmp_path / name) for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    for name in ("metrics.json", "predictions.parquet", "history.csv"):
+        assert (a / name).read_bytes() == (b / name).read_bytes()
+        assert (a / name).read_bytes() != (c / name).read_bytes()
+
+
+def test_model_loads_without_pickle_and_builds_again(csv: Path, fit: Fit) -> None:
+    folder = fit(data=csv, target="label", loss="focal_loss gamma=1.5")
+    model = torch.load(folder / "model.pt", weights_only=True)
+    config = model["config"]
+    loss = torchobjectives.from_config(config["loss"])
+    assert repr(loss).startswith("FocalLoss(gamma=1.5")
+    assert (config["classes"], config["task"], config["target"]) == (["no", "yes"], "binary", "label")
+    from torchobjectives.workbench import data, models, preprocessing
+
+    network = models.build_network(config["inputs"], config["hidden"], config["outputs"])
+    network.load_state_dict(model["network"])
+    features = preprocessing.conform(data.read(csv), config["columns"])
+    x = preprocessing.transform(preprocessing.load(folder / "preprocessing.skops"), features)
+    probability = loss.predict(network(torch.from_numpy(x))).detach().numpy()
+    stored = pl.read_parquet(folder / "predictions.parquet")["probability_yes"].to_numpy()
+    assert np.allclose(probability, stored, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", loss_names())
+def test_every_loss_fits_or_says_why_not(csv: Path, fit: Fit, name: str) -> None:
+    kind = loss_class(name)
+    task = kind.spec.task if kind.spec.task in TARGETS else "binary"
+    options = {"data": csv, "target": TARGETS[task], "loss": f"{name} {NEEDED.get(name, '')}", "hidden": "8"}
+    if kind.spec.task not in TARGETS or kind.spec.y_pred == "vectors":
+        with pytest.raises(InputError, match=f"{name}.*_loss would fit|{name} is a .* loss, and the task is"):
+            fit(**options)
+        return
+    assert scores(fit(**options))["task"] == task
+
+
+def test_loss_with_learnable_parameters_is_trained_and_stored(csv: Path, fit: Fit) -> None:
+    folder = fit(data=csv, target="level", loss="adaptive_log_softmax_loss cutoffs=[1]", epochs=1)
+    loss = torch.load(folder / "model.pt", weights_only=True)["loss"]
+    fresh = run.assemble(
+        RunConfig(data=csv, target="level", hidden="8", loss="adaptive_log_softmax_loss cutoffs=[1]"),
+        run.prepare(RunConfig(data=csv, target="level")),
+    )
+    assert loss.keys() == fresh.loss.state_dict().keys()
+    torch.manual_seed(0)
+    assert any(not torch.equal(value, loss[name]) for name, value in fresh.loss.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "metric", "least"),
+    [
+        ("breast_cancer", {}, "roc_auc", 0.98),
+        ("breast_cancer", {"model": "linear", "loss": "focal_loss gamma=2 alpha=0.75", "l1": 1e-4}, "roc_auc", 0.98),
+        ("digits", {}, "accuracy", 0.95),
+        ("wine", {}, "accuracy", 0.9),
+        ("diabetes", {}, "r2", 0.3),
+        ("two_rings", {"epochs": 5}, "roc_auc", 0.95),
+    ],
+)
+def test_defaults_do_well(fit: Fit, dataset: str, options: dict[str, Any], metric: str, least: float) -> None:
+    defaults = RunConfig(dataset=dataset)
+    folder = fit(dataset=dataset, **({"epochs": defaults.epochs, "hidden": defaults.hidden} | options))
+    written = scores(folder)
+    assert written["valid"][metric]["value"] > least
+    assert written["valid"][metric]["value"] > written["baseline"][metric]["value"]
+
+
+def test_regression_is_in_the_units_of_the_target(fit: Fit) -> None:
+    x = np.linspace(-1, 1, 200)
+    for scale, offset in ((1e-3, 0.0), (1.0, 0.0), (1e4, -1e6)):
+        pl.DataFrame({"x": x, "y": offset + scale * (3 * x + 0.01)}).write_parquet("line.parquet")
+        folder = fit(data=Path("line.parquet"), target="y", model="linear", epochs=60)
+        written = scores(folder)["valid"]
+        assert written["r2"]["value"] > 0.95
+        assert written["mae"]["value"] < scale
+        history = pl.read_csv(folder / "history.csv")
+        assert history["valid_loss"][-1] == pytest.approx(written["rmse"]["value"] ** 2, rel=1e-2)
+
+
+def test_scores_that_are_not_defined_are_null() -> None:
+    problem = run.data.pose(run.data.clean_target(run.pl.Series("y", [0, 1])))
+    found = metrics.evaluate(problem, np.array([0, 0, 0]), np.full((3, 2), 0.5), seed=0)
+    assert found["roc_auc"] == {"value": None, "low": None, "high": None}
+    assert found["accuracy"]["value"] == 1.0
+
+
+def test_intervals_hold_the_value() -> None:
+    generator = np.random.default_rng(0)
+    y = generator.integers(0, 2, 300)
+    p = np.clip(0.3 * y + generator.random(300) * 0.7, 0, 1)
+    problem = run.data.pose(run.data.clean_target(run.pl.Series("y", y)))
+    for score in metrics.evaluate(problem, y, np.stack([1 - p, p], 1), seed=0).values():
+        assert score["low"] is not None
+        assert score["low"] < score["high"]
