@@ -38,7 +38,7 @@ def build_app() -> "App":
         config = checked(RunConfig, {"data": data, **(options or FitOptions()).model_dump(exclude_unset=True)})
         from torchobjectives.workbench.run import fit as run
 
-        run(config, command=sys.argv[1:])
+        run(config)
 
     return app
 

@@ -130,7 +130,12 @@ def test_a_taken_folder_is_never_touched_unless_it_is_a_run(csv: Path, capsys: p
     cli.main((*FIT, "--epochs", "1", "--out", "run"))
     assert capsys.readouterr().out.endswith("report: run/report.html\n")
     assert "--overwrite" in wrong((*FIT, "--out", "run"), capsys)
+    Path("run.partial").mkdir()
+    Path("run.partial/novel.txt").write_text("chapter two")
+    assert "no unfinished run" in wrong((*FIT, "--out", "run", "--overwrite"), capsys)
+    Path("run.partial/novel.txt").rename("run.partial/config.toml")
     cli.main((*FIT, "--epochs", "1", "--out", "run", "--overwrite"))
+    assert not Path("run.partial").exists()
 
 
 def test_the_output_says_what_was_chosen(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,14 @@ def test_toml_round_trip() -> None:
     assert tomllib.loads(config.to_toml())["l1"] == 1e-4
 
 
+def test_command_repeats_the_run() -> None:
+    config = RunConfig(data=Path("a b.csv"), target="y", loss="focal_loss gamma=2", l1=1e-4, overwrite=True)
+    assert config.command == (
+        "torchobjectives fit 'a b.csv' --target y --loss 'focal_loss gamma=2' --l1 0.0001 --overwrite"
+    )
+    assert RunConfig(dataset="wine").command == "torchobjectives fit --dataset wine"
+
+
 def test_unknown_and_wrong_keys_are_named() -> None:
     with pytest.raises(InputError, match="no option epoch; did you mean 'epochs'"):
         RunConfig.from_toml('dataset = "wine"\nepoch = 3\n')

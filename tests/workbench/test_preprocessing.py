@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,7 @@ def features() -> pl.DataFrame:
     return people().drop("label", "level", "income")
 
 
-def fitted(frame: pl.DataFrame) -> tuple[dict[str, str], object]:
+def fitted(frame: pl.DataFrame) -> tuple[dict[str, str], Any]:
     kinds = preprocessing.column_kinds(frame)
     return kinds, preprocessing.fit(kinds, preprocessing.conform(frame, kinds))
 
@@ -22,7 +23,7 @@ def fitted(frame: pl.DataFrame) -> tuple[dict[str, str], object]:
 def test_every_kind_becomes_finite_numbers_and_missing_is_told() -> None:
     kinds, transformer = fitted(features())
     x = preprocessing.transform(transformer, preprocessing.conform(features(), kinds))
-    names = preprocessing.input_names(transformer)
+    names = list(transformer.get_feature_names_out())
     assert x.dtype == np.float32
     assert x.shape == (80, len(names))
     assert {"age", "member", "since", "missingindicator_age", "town_Bergen", "town_None"} <= set(names)
@@ -34,7 +35,7 @@ def test_unseen_categories_and_new_gaps_are_handled() -> None:
     kinds, transformer = fitted(features())
     new = features().with_columns(pl.lit("Dijon").alias("town"), pl.lit(None, pl.Date).alias("since"))
     x = preprocessing.transform(transformer, preprocessing.conform(new, kinds))
-    towns = [index for index, name in enumerate(preprocessing.input_names(transformer)) if name.startswith("town")]
+    towns = [index for index, name in enumerate(transformer.get_feature_names_out()) if name.startswith("town")]
     assert np.isfinite(x).all()
     assert (x[:, towns] == 0).all()
 

@@ -63,7 +63,7 @@ def test_stands_alone(csv: Path, fit: Fit, target: str) -> None:
     assert not re.search(r"url\((?!#)", text)
     assert all(read.labels)
     assert read.headings[:2] == ["h1", "h2"]
-    assert {"main", "header", "caption"} <= set(read.tags)
+    assert {"main", "header", "figcaption"} <= set(read.tags)
 
 
 def test_says_what_was_done(csv: Path, fit: Fit) -> None:

@@ -1,6 +1,7 @@
 """The configuration of a run: the flags of the command line, checked once, stored as TOML."""
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -112,6 +113,17 @@ class RunConfig(FitOptions):
     def folder(self) -> Path:
         """Where the finished run lies."""
         return self.out or Path("runs") / self.name
+
+    @property
+    def command(self) -> str:
+        """The command line that makes this run."""
+        words = ["torchobjectives", "fit", *([str(self.data)] if self.data else [])]
+        for name, info in FitOptions.model_fields.items():
+            value = getattr(self, name)
+            if value != info.default:
+                flag = "--" + name.replace("_", "-")
+                words += [flag] if value is True else [flag, str(value)]
+        return shlex.join(words)
 
     def to_toml(self) -> str:
         """Return the configuration as TOML; what was not set is left out."""

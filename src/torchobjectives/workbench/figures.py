@@ -31,7 +31,7 @@ STYLE: Any = {
     "axes.linewidth": 0.6,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "font.size": 9,
+    "font.size": 10,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
     "savefig.transparent": True,
@@ -45,7 +45,7 @@ STYLE: Any = {
 }
 
 
-def draw(paint: Callable[[Axes], None], *, label: str, size: tuple[float, float] = (4.6, 3.1)) -> Markup:
+def draw(paint: Callable[[Axes], None], *, label: str, size: tuple[float, float] = (4.0, 2.8)) -> Markup:
     """Return what ``paint`` puts on one pair of axes as SVG, with a label for those who cannot see it."""
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # A font without some sign is no fault of the run: the browser has its own fonts.
@@ -137,16 +137,16 @@ def regions(
             filled = axes.contourf(across, up, shade, levels=np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.6)
             if shade.min() < 0.5 < shade.max():
                 axes.contour(across, up, shade, levels=[0.5], colors=INK, linewidths=1)
-            _bar(axes, filled, f"probability of {names[1]}")
+            _bar(axes, filled, f"probability of {_short(names[1])}")
         elif names:
             levels = np.arange(len(names) + 1) - 0.5
             axes.contourf(across, up, said.argmax(1).reshape(GRID, GRID), levels=levels, cmap="tab10", alpha=0.35)
         else:
             _bar(axes, axes.contourf(across, up, said.reshape(GRID, GRID), levels=12, alpha=0.8), "prediction")
         _scatter(axes, points[chosen], y[chosen], names)
-        axes.set(xlabel=columns[0], ylabel=columns[1])
+        axes.set(xlabel=_short(columns[0]), ylabel=_short(columns[1]))
 
-    return draw(paint, label=f"Decision regions over {columns[0]} and {columns[1]}", size=(4.6, 3.8))
+    return draw(paint, label=f"Decision regions over {columns[0]} and {columns[1]}", size=(4.0, 3.5))
 
 
 def _bar(axes: Axes, filled: Any, label: str) -> None:
@@ -162,9 +162,21 @@ def _scatter(axes: Axes, points: Array, y: Array, names: list[str]) -> None:
         return
     colors = (BLUE, ORANGE) if len(names) == 2 else [f"C{index % 10}" for index in range(len(names))]
     for index, name in enumerate(names):
-        axes.plot(*points[y == index].T, marker="osD^v<>pP*"[index % 10], color=colors[index], label=name, **style)
+        axes.plot(
+            *points[y == index].T, marker="osD^v<>pP*"[index % 10], color=colors[index], label=_short(name), **style
+        )
     if len(names) <= 10:
-        axes.legend(loc="upper left", fontsize=8)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=5, fontsize=9)
+
+
+def _short(name: str) -> str:
+    """Cut a name that would not fit beside a figure.
+
+    >>> _short("label"), _short("a column whose name is a sentence")
+    ('label', 'a column whose name…')
+    """
+    text = " ".join(name.split())
+    return text if len(text) <= 20 else text[:19].rstrip() + "…"
 
 
 def _thinned(rows: int) -> Array:

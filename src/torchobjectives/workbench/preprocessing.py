@@ -109,11 +109,6 @@ def transform(transformer: ColumnTransformer, features: pl.DataFrame) -> NDArray
     return numbers
 
 
-def input_names(transformer: ColumnTransformer) -> list[str]:
-    """Return the names of the numbers that :func:`transform` gives."""
-    return [str(name) for name in transformer.get_feature_names_out()]
-
-
 def save(transformer: ColumnTransformer, path: Path) -> None:
     """Store the fitted transformer without pickle."""
     skops.io.dump(transformer, path)

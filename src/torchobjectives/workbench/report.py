@@ -32,7 +32,6 @@ class Run:
     """What the report is about."""
 
     config: RunConfig
-    command: str
     prepared: "Prepared"
     fitted: Fitted
     history: pl.DataFrame
@@ -74,12 +73,13 @@ def _contents(run: Run) -> dict[str, Any]:
     return {
         "name": run.config.name,
         "problem": problem,
+        "auto_rule": data.AUTO_RULE,
         "target": prepared.table.target.name,
         "rows": {part: len(rows) for part, rows in prepared.rows.items()},
         "inputs": prepared.x.shape[1],
         "config": run.config,
         "toml": run.config.to_toml(),
-        "command": run.command,
+        "command": run.config.command,
         "loss": repr(run.fitted.loss),
         "formula": run.fitted.objective.formula(),
         "scores": run.scores,

@@ -1,9 +1,8 @@
 """One run, from the configuration to the finished folder."""
 
 import json
-import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import lightning
 import numpy as np
 import polars as pl
 import torch
+from lightning.pytorch.utilities.seed import isolate_rng
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -24,6 +24,7 @@ from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted
 
 SPLITS = ("train", "valid")
+CONFIG = "config.toml"
 
 
 @dataclass(frozen=True)
@@ -53,24 +54,23 @@ class Prepared:
         return training.Data(torch.from_numpy(self.x[rows]), torch.as_tensor(self.y[rows], dtype=dtype))
 
 
-def fit(config: RunConfig, *, command: Sequence[str] = (), console: Console | None = None) -> Path:
+def fit(config: RunConfig, *, console: Console | None = None) -> Path:
     """Fit, judge, report; return the folder of the run."""
     console = console or Console()
     check_folder(config)
     training.accelerator(config.device)
     prepared = prepare(config)
-    lightning.seed_everything(config.seed, verbose=False)
-    fitted = assemble(config, prepared)
-    with partial_folder(config.folder, overwrite=config.overwrite) as folder:
-        _announce(config, prepared, fitted, console)
-        history = training.train(fitted, prepared.part("train"), prepared.part("valid"), config, folder, console)
-        predicted = _predict_all(fitted, prepared)
-        scores = _scores(prepared, predicted, config.seed)
-        save(folder, config, prepared, fitted, history, predicted, scores)
-        report.write(
-            folder / "report.html",
-            report.Run(config, shlex.join(["torchobjectives", *command]), prepared, fitted, history, predicted, scores),
-        )
+    with isolate_rng():
+        lightning.seed_everything(config.seed, verbose=False)
+        fitted = assemble(config, prepared)
+        with partial_folder(config) as folder:
+            _announce(config, prepared, fitted, console)
+            train, valid = map(prepared.part, SPLITS)
+            history = training.train(fitted, train, valid, config, folder, console)
+            predicted = _predict_all(fitted, prepared)
+            scores = _scores(prepared, predicted, config.seed)
+            save(folder, config, prepared, fitted, history, predicted, scores)
+            report.write(folder / "report.html", report.Run(config, prepared, fitted, history, predicted, scores))
     console.print(_score_table(scores))
     console.print(f"report: {config.folder / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
     return config.folder
@@ -82,7 +82,7 @@ def check_folder(config: RunConfig) -> None:
     if not folder.exists():
         return
     # --overwrite deletes: only ever a folder that is a run.
-    if not (folder / "config.toml").is_file() or not (folder / "metrics.json").is_file():
+    if not (folder / CONFIG).is_file() or not (folder / "metrics.json").is_file():
         raise InputError(f"{folder} exists and is no earlier run: name another folder with --out")
     if not config.overwrite:
         raise InputError(f"{folder} exists: name another folder with --out, or pass --overwrite to replace the run")
@@ -169,8 +169,7 @@ def save(
     predicted: NDArray[np.float64],
     scores: dict[str, Any],
 ) -> None:
-    """Write all of the run but its report."""
-    (folder / "config.toml").write_text(config.to_toml(), encoding="utf-8")
+    """Write what the run found, but its report."""
     (folder / "metrics.json").write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     history.write_csv(folder / "history.csv")
     preprocessing.save(prepared.transformer, folder / "preprocessing.skops")
@@ -210,15 +209,21 @@ def predictions(prepared: Prepared, predicted: NDArray[np.float64]) -> pl.DataFr
 
 
 @contextmanager
-def partial_folder(final: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a folder ``<final>.partial`` that takes the final name when the block is done.
+def partial_folder(config: RunConfig) -> Iterator[Path]:
+    """Give a folder ``<out>.partial`` that takes the final name when the block is done.
 
     Wrong input leaves nothing; after any other failure what was written stays under the partial name.
     """
+    final = config.folder
     partial = final.with_name(final.name + ".partial")
+    if partial.exists() and not (partial / CONFIG).is_file():
+        raise InputError(f"{partial} exists and is no unfinished run: name another folder with --out")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
+        if partial.exists():
+            shutil.rmtree(partial)
         partial.mkdir(parents=True)
+        # First of all: by this file an unfinished run is known.
+        (partial / CONFIG).write_text(config.to_toml(), encoding="utf-8")
     except OSError as error:
         raise InputError(f"--out {final}: cannot write there ({error.strerror})") from error
     try:
@@ -226,7 +231,7 @@ def partial_folder(final: Path, *, overwrite: bool) -> Iterator[Path]:
     except InputError:
         shutil.rmtree(partial)
         raise
-    if overwrite and final.exists():
+    if final.exists():
         shutil.rmtree(final)
     partial.rename(final)
 

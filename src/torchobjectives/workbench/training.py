@@ -109,7 +109,7 @@ def train(fitted: Fitted, train: Data, valid: Data, config: RunConfig, folder: P
     ]
     if console.is_terminal:
         callbacks.append(RichProgressBar(theme=RichProgressBarTheme(metrics_format=".4g")))
-    with _quiet():
+    with _contained():
         trainer = lightning.Trainer(
             accelerator=accelerator(config.device),
             devices=1,
@@ -157,8 +157,9 @@ def _batches(data: Data, config: RunConfig | None = None) -> DataLoader[Any]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice out of the output: it speaks of choices that are made here."""
+def _contained() -> Iterator[None]:
+    """Keep what Lightning does to the process inside, and its advice (on choices made here) out of the output."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -168,6 +169,7 @@ def _quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", module=r"lightning\.")
             yield
     finally:
+        torch.use_deterministic_algorithms(deterministic)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
 
