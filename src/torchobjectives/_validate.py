@@ -71,7 +71,8 @@ class _Range:
     def _holds(self, low: float, high: float) -> bool:
         above = low > self.low if self.open_low else low >= self.low
         below = high < self.high if self.open_high else high <= self.high
-        return above and below and math.isfinite(low) and math.isfinite(high)
+        # Comparisons, not math.isfinite: under torch.compile a number may be symbolic.
+        return above and below and -math.inf < low and high < math.inf
 
     def __call__(self, **values: object) -> None:
         for name, value in values.items():

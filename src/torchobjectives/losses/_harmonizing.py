@@ -60,8 +60,6 @@ class HarmonizingLoss(Loss):
     exemptions: ClassVar[dict[str, str]] = {
         "duplication": _COUNTS,
         "micro_batch": _COUNTS,
-        "gradcheck": "the counts jump where a gradient norm crosses into the next bin",
-        "gradgradcheck": "the counts jump where a gradient norm crosses into the next bin",
     }
     float64_buffers = ("bin_counts",)
 
