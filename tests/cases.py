@@ -102,6 +102,8 @@ class Variant:
 
     sample: Sample
     hyper: dict[str, Any] = field(default_factory=dict)
+    # Laws that hold in this setting though the loss is exempt from them in another.
+    keeps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -243,11 +245,13 @@ CASES: tuple[Case, ...] = (
     _case(
         "dice_loss",
         ref.dice,
-        Variant(pixels),
-        Variant(masks, {"smooth": 1.0, "absent": "count"}),
-        Variant(pixels, {"sum_over": "sample", "absent": "zero"}),
-        Variant(one_channel, {"squared": True, "sum_over": "sample"}),
-        Variant(mask_probabilities, {"from_logits": False, "absent": "count", "sum_over": "sample"}),
+        Variant(pixels, keeps=("duplication", "scaling")),
+        Variant(masks, {"smooth": 1.0, "absent": "count"}, keeps=("duplication",)),
+        Variant(pixels, {"sum_over": "sample", "absent": "zero"}, keeps=("scaling",)),
+        Variant(one_channel, {"squared": True, "sum_over": "sample"}, keeps=("scaling",)),
+        Variant(
+            mask_probabilities, {"from_logits": False, "absent": "count", "sum_over": "sample"}, keeps=("scaling",)
+        ),
         kind="batch",
         unit_axis=1,
     ),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-
 import hypothesis
 import pytest
 import torch
@@ -38,11 +36,10 @@ LEFT_OUT = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
+def _one_thread() -> None:
     """Small tensors are slower on two threads, and two test processes share two cores."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    yield
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

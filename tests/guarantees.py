@@ -21,7 +21,7 @@ def record(report: pytest.TestReport) -> None:
     for key, value in report.user_properties:
         if key == "guarantee":
             loss, what, reason = value
-            cell = ("yes" if not reason else reason) if report.passed else "FAILS"
+            cell = (reason or "yes") if report.passed else "FAILS"
             worst = _cells.get((loss, what), "yes")
             _cells[loss, what] = cell if worst == "yes" else worst
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 import torch
 from torch import Generator, Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -350,13 +351,10 @@ def rejects_shapes(s: Subject) -> None:
 
 
 def _raises(error: type[Exception], s: Subject, p: Any, t: Any, words: str, **population: Any) -> None:
-    try:
+    with pytest.raises(error) as caught:
         s(p, t, **population)
-    except error as caught:
-        assert words in str(caught), f"the message does not speak of {words!r}: {caught}"
-        assert len(str(caught)) < 400
-    else:
-        raise AssertionError(f"no {error.__name__} for {words!r}, {population}")
+    assert words in str(caught.value), f"the message does not speak of {words!r}: {caught.value}"
+    assert len(str(caught.value)) < 400
 
 
 def with_evaluate(s: Subject, evaluate: Callable[..., Tensor]) -> Subject:

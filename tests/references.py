@@ -146,7 +146,7 @@ def rmse(p: Array, t: Array, w: Array) -> float:
 
 
 def _bins(norms: list[float], bins: int) -> list[int]:
-    return [min(int(math.floor(g * bins)), bins - 1) for g in norms]
+    return [min(math.floor(g * bins), bins - 1) for g in norms]
 
 
 def _harmonized(values: list[float], norms: list[float], w: Array, bins: int) -> list[float]:
