@@ -365,4 +365,6 @@ def _text(item: Any) -> str:
         return f"{_text(item.func)}({', '.join(arguments)})"
     if inspect.isroutine(item):
         return item.__name__
+    if getattr(type(item), "__repr__", None) is object.__repr__:  # no address in a report
+        return f"{type(item).__name__}()"
     return " ".join(repr(item).split())

@@ -15,7 +15,12 @@ from torchobjectives.params import ParameterGroups, param_groups, select
 
 def net() -> nn.Module:
     return nn.ModuleDict(
-        {"stem": nn.Conv1d(2, 3, 3), "norm": nn.BatchNorm1d(3), "head": nn.Linear(3, 1), "token": nn.Embedding(4, 3)}
+        {
+            "stem": nn.Conv1d(2, 3, 3),
+            "norm": nn.BatchNorm1d(3),
+            "head": nn.Linear(3, 1),
+            "token": nn.Embedding(4, 3),
+        }
     )
 
 
@@ -68,7 +73,9 @@ def test_top_level_bias() -> None:
     assert flat(param_groups(nn.Linear(2, 1), rules=[("*.bias", {"lr": 0.5})]))["bias"]["lr"] == 0.5
 
 
-@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.AdamW, torch.optim.Adagrad, torch.optim.Rprop])
+@pytest.mark.parametrize(
+    "optimizer", [torch.optim.SGD, torch.optim.AdamW, torch.optim.Adagrad, torch.optim.Rprop]
+)
 def test_optimizers_take_the_groups_and_keep_names(optimizer: type[torch.optim.Optimizer]) -> None:
     model = net()
     groups = param_groups(model, lr=0.1, weight_decay=0.1, rules=[("*.bias", {"lr": 0.5})])
@@ -177,7 +184,9 @@ def test_wrong_input(arguments: dict[str, Any], error: type[Exception], message:
 
 
 def test_a_selector_that_selects_nothing_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"select.weights\(\) selects nothing; there is: 'weight' \(norm_scale\)"):
+    with pytest.raises(
+        ValueError, match=r"select.weights\(\) selects nothing; there is: 'weight' \(norm_scale\)"
+    ):
         param_groups(nn.LayerNorm(3), rules=[(select.weights(), {"lr": 0.1})])
 
 
@@ -193,7 +202,8 @@ def test_table() -> None:
     assert text.splitlines() == [
         "group  lr   weight_decay  momentum  tensors  numbers  names",
         "0      0.1  0.01          -         1        18       stem.weight",
-        "1      0.1  0.0           -         5        22       stem.bias, norm.weight, norm.bias, head.bias, token.weight",
+        "1      0.1  0.0           -         5        22       stem.bias, norm.weight, norm.bias, head.bias,"
+        " token.weight",
         "2      0.1  0.01          0.9       1        3        head.weight",
     ]
 

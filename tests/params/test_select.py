@@ -74,7 +74,7 @@ def test_each_pattern_must_match_and_near_names_are_listed() -> None:
     model = nn.ModuleDict({"backbone": nn.Linear(2, 2), "head": nn.Linear(2, 1)})
     with pytest.raises(ValueError, match=r"'\*.haed.\*' matches no parameter; did you mean 'head.weight'"):
         select.matching("backbone.*", "*.haed.*")(model)
-    with pytest.raises(ValueError, match="there is 'backbone.weight', 'backbone.bias', 'head.weight'"):
+    with pytest.raises(ValueError, match=r"there is 'backbone.weight', 'backbone.bias', 'head.weight'"):
         select.matching("qqq")(model)
     with pytest.raises(ValueError, match="there is nothing"):
         select.matching("*.bias")(nn.ReLU())

@@ -155,7 +155,11 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], dict[str, str]]] = {
     ),
     "misleading_path": (
         lambda: Bare(bias_proj=nn.Linear(2, 3), relative_attention_bias=nn.Embedding(4, 2)),
-        {"bias_proj.weight": "weight", "bias_proj.bias": "bias", "relative_attention_bias.weight": "embedding"},
+        {
+            "bias_proj.weight": "weight",
+            "bias_proj.bias": "bias",
+            "relative_attention_bias.weight": "embedding",
+        },
     ),
     "weight_norm": (
         lambda: parametrizations.weight_norm(nn.Linear(1, 3)),

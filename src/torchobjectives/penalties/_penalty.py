@@ -38,6 +38,9 @@ class Penalty(abc.ABC):
         """One line for reports; by default the penalty's ``repr``."""
         return repr(self)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
 
 def checked_on(on: object) -> None:
     """Raises where ``on`` is neither None, a pattern nor a selector."""
