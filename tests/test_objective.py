@@ -44,6 +44,11 @@ class Doubled(Penalty):
         return 2 * model.get_parameter("weight").sum()
 
 
+class SumOfSquares(Penalty):
+    def value(self, model: nn.Module) -> Tensor:
+        return model.get_parameter("weight").square().sum()
+
+
 class PlainPenalty:
     def value(self, model: nn.Module) -> Tensor:
         return model.get_parameter("weight").sum()
@@ -115,9 +120,37 @@ def test_terms_are_read_only_and_survive_in_place_division() -> None:
     value /= 4
     assert objective.terms["loss"].item() == before
     with pytest.raises(TypeError):
-        objective.terms["loss"] = value  # type: ignore[index]
+        objective.terms["loss"] = value
     with pytest.raises(AttributeError):
-        objective.terms = {}  # type: ignore[misc,assignment]
+        objective.terms = {}
+
+
+def test_a_module_dict_of_losses_is_a_dict_of_losses() -> None:
+    x, y_true = batch()
+    y_pred = net()(x)
+    objective = Objective(nn.ModuleDict({"main": nn.MSELoss()}))
+    assert objective({"main": y_pred}, {"main": y_true}).item() == F.mse_loss(y_pred, y_true).item()
+    assert list(objective.terms) == ["main"]
+
+
+def test_under_functional_transforms() -> None:
+    model, (x, y_true) = net(), batch()
+    bound = Objective(nn.MSELoss(), [L2(0.1)]).bind(model)
+
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model, self.criterion = model, bound
+
+        def forward(self, x: Tensor, y_true: Tensor) -> Tensor:
+            return self.criterion(self.model(x), y_true)
+
+    whole = Whole()
+    parameters = {name: tensor.detach() for name, tensor in whole.named_parameters()}
+    got = torch.func.grad(lambda p: torch.func.functional_call(whole, p, (x, y_true)))(parameters)
+    whole(x, y_true).backward()
+    for name, tensor in whole.named_parameters():
+        assert torch.allclose(got[name], tensor.grad)
 
 
 def test_second_penalties_of_a_name() -> None:
@@ -128,6 +161,7 @@ def test_second_penalties_of_a_name() -> None:
     objective(model(x), y_true, model=model)
     assert list(objective.terms) == ["loss", "l1", "l2", "l1_2", "l1_3", "doubled", "plain_penalty"]
     assert list(objective.penalties) == list(objective.terms)[1:]
+    assert list(Objective(nn.MSELoss(), [SumOfSquares()]).penalties) == ["sum_of_squares"]
     assert objective.penalties["l1_2"] == L1(0.2, on="bias")
     assert objective.terms["doubled"].item() == pytest.approx(2 * objective.terms["plain_penalty"].item())
 
@@ -194,7 +228,7 @@ def test_anything_callable_is_a_loss(loss: Callable[..., Tensor]) -> None:
     [
         (
             nn.MSELoss(reduction="none"),
-            r"'loss' must be a scalar tensor, got a tensor of shape \(5, 3\): give the loss reduction=\"mean\"",
+            r"'loss' must be a scalar tensor, got a tensor of shape \(5, 3\): give the loss reduction=",
         ),
         (lambda p, t: 0.5, "got a float"),
         (lambda p, t: None, "got a NoneType"),

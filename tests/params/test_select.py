@@ -90,7 +90,7 @@ def test_wrong_patterns(patterns: tuple[str, ...], error: type[Exception]) -> No
 
 def test_not_a_module() -> None:
     with pytest.raises(TypeError, match=r"must be a torch.nn.Module, got list"):
-        select.weights()([torch.zeros(2)])  # type: ignore[arg-type]
+        select.weights()([torch.zeros(2)])
 
 
 @pytest.mark.parametrize("selector", [select.weights(), select.matching("*.head.*", "a")])

@@ -80,9 +80,9 @@ def test_values_on_any_numbers(weights: list[float], coefficient: float, ratio: 
                 "elastic_net": coefficient * (ratio * sign + (1 - ratio) * w),
             }[penalty.name]
             assert slope == pytest.approx(wanted, rel=1e-12, abs=1e-300)
-    assert GroupLasso(coefficient).value(model).item() == pytest.approx(
-        L1(coefficient).value(model).item(), rel=1e-12, abs=1e-300
-    )
+    # A length squares its weights, so those below the root of the smallest double count as 0.
+    one_each = GroupLasso(coefficient).value(model).item()
+    assert one_each == pytest.approx(L1(coefficient).value(model).item(), rel=1e-12, abs=1e-150)
 
 
 def lasso(groups: list[list[float]]) -> float:
@@ -309,7 +309,7 @@ def test_lazy_model_asks_for_a_batch(penalty: Penalty) -> None:
 @by_name
 def test_not_a_model(penalty: Penalty) -> None:
     with pytest.raises(TypeError, match=r"model must be a torch.nn.Module, got generator"):
-        penalty.value(x for x in ())  # type: ignore[arg-type]
+        penalty.value(x for x in ())
 
 
 @pytest.mark.parametrize("make", [L1, L2, GroupLasso, lambda c: ElasticNet(c, 0.5)])
@@ -327,9 +327,9 @@ def test_wrong_ratio_and_on() -> None:
         with pytest.raises(ValueError, match="l1_ratio must be a finite number from 0 to 1"):
             ElasticNet(0.1, wrong)
     with pytest.raises(TypeError, match="l1_ratio must be a number"):
-        ElasticNet(0.1, "half")  # type: ignore[arg-type]
+        ElasticNet(0.1, "half")
     with pytest.raises(TypeError, match="on must be a pattern"):
-        L1(0.1, on=["a"])  # type: ignore[arg-type]
+        L1(0.1, on=["a"])
     with pytest.raises(ValueError, match="must not be empty"):
         L1(0.1, on="")
     with pytest.raises(ValueError, match=r"'\*.wieght' matches no parameter; did you mean 'weight'"):
@@ -354,7 +354,7 @@ def test_repr_pickle_and_copy_round_trip(penalty: Penalty) -> None:
 
 def test_penalties_do_not_change() -> None:
     with pytest.raises(AttributeError):
-        L1(0.1).coefficient = 0.2  # type: ignore[misc]
+        L1(0.1).coefficient = 0.2
 
 
 def test_formulas() -> None:
@@ -413,4 +413,4 @@ def test_a_penalty_of_ones_own() -> None:
     assert SumToOne().value(nn.Linear(2, 1)).ndim == 0
     assert "SumToOne" in SumToOne().formula()
     with pytest.raises(TypeError):
-        Penalty()  # type: ignore[abstract]
+        Penalty()

@@ -28,7 +28,7 @@ class Penalty(abc.ABC):
         0
     """
 
-    name: str = "penalty"
+    name: str = ""  # of its term in an objective; empty: the class name in snake case
 
     @abc.abstractmethod
     def value(self, model: nn.Module) -> Tensor:
