@@ -1,0 +1,370 @@
+"""The objective: named loss terms plus penalties, one scalar, every term reported."""
+
+import copy
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, final
+
+from torch import Tensor, nn
+
+from torchobjectives._near import finite, near
+
+__all__ = ["BoundObjective", "Objective"]
+
+LossTerm: TypeAlias = Callable[..., Tensor]
+
+
+@final
+class Objective(nn.Module):
+    r"""Losses plus penalties, as one scalar with graph.
+
+    .. math:: \sum_k c_k \, \ell_k(y_k^{pred}, y_k^{true}) + \sum_j R_j(\text{model})
+
+    After a call, :attr:`terms` holds every term by name, detached, as it entered the sum. The model is given
+    with the call (or once, by :meth:`bind`) and never owned: it is in no ``state_dict`` and no
+    ``parameters()`` of the objective. What a loss learns itself is in both.
+
+    Args:
+        loss: What is called as ``loss(y_pred, y_true)`` and gives a scalar: a loss of this library or of
+            torch, a function, any module; with ``weight`` and ``mask`` as keywords where they are given. Or a
+            dict of such, by name: then y_pred, y_true and, if given, weight and mask are dicts with those
+            names.
+        penalties: What has ``value(model)`` giving a scalar. Their terms are called ``l1``, ``l2``,
+            ``elastic_net``, ``group_lasso``; a second one ``l1_2``.
+        term_weights: Factors c of named losses, 1 where none is given. Penalties have coefficients of their
+            own.
+
+    Raises:
+        ValueError: Penalties and no model; unknown or missing names in a dict; a term that is no scalar
+            tensor.
+        TypeError: A loss that cannot be called, or a class instead of its instance; a penalty without
+            ``value``.
+
+    Example:
+        >>> from torchobjectives.penalties import L1, L2
+        >>> model = nn.Linear(2, 1, bias=False)
+        >>> _ = nn.init.constant_(model.weight, -3.0)
+        >>> objective = Objective(nn.MSELoss(), penalties=[L1(0.1), L2(0.01)])
+        >>> import torch
+        >>> x, y_true = torch.ones(4, 2), torch.zeros(4, 1)
+        >>> objective(model(x), y_true, model=model)
+        tensor(36.6900, grad_fn=<AddBackward0>)
+        >>> {name: round(term.item(), 2) for name, term in objective.terms.items()}
+        {'loss': 36.0, 'l1': 0.6, 'l2': 0.09}
+        >>> print(objective)
+        MSELoss() + 0.1·Σ|w| + ½·0.01·Σw²
+    """
+
+    def __init__(
+        self,
+        loss: LossTerm | Mapping[str, LossTerm],
+        penalties: Iterable[Any] = (),
+        term_weights: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__()
+        self._named = isinstance(loss, Mapping | nn.ModuleDict)  # a ModuleDict, too, has names and no call
+        losses = dict(cast("Mapping[str, LossTerm]", loss if self._named else {"loss": loss}).items())
+        if not losses:
+            raise ValueError('an objective needs at least one loss; got an empty dict, wanted {"main": …}')
+        for name, term in losses.items():
+            _check_name(name)
+            _check_loss(name, term)
+        named_penalties = _named_penalties(penalties, taken=losses)
+        self._weights = _checked_weights(term_weights or {}, losses)
+        self._accepted = {name: _unit_keywords(term) for name, term in losses.items()}
+        self._terms: dict[str, Tensor] = {}
+        self.losses = nn.ModuleDict({name: _as_module(term) for name, term in losses.items()})
+        self._penalties = nn.ModuleDict({name: _as_module(item) for name, item in named_penalties.items()})
+
+    if TYPE_CHECKING:
+
+        def __call__(  # noqa: D102
+            self,
+            y_pred: Any,
+            y_true: Any,
+            *,
+            model: nn.Module | None = None,
+            weight: Any = None,
+            mask: Any = None,
+        ) -> Tensor: ...
+
+    def forward(
+        self,
+        y_pred: Any,
+        y_true: Any,
+        *,
+        model: nn.Module | None = None,
+        weight: Any = None,
+        mask: Any = None,
+    ) -> Tensor:
+        """The sum of all terms. Penalties need the ``model``; the rest goes to the losses."""
+        terms = self._loss_terms(y_pred, y_true, weight, mask) | self._penalty_terms(model)
+        first, *rest = terms.values()
+        total = first
+        for term in rest:
+            total = total + term.to(total.device)
+        # Copies, because the usual ``loss /= steps`` of gradient accumulation works in place.
+        self._terms = {name: term.detach().clone() for name, term in terms.items()}
+        return total
+
+    @property
+    def terms(self) -> Mapping[str, Tensor]:
+        """Every term of the last call by name, detached, as it entered the sum; read-only."""
+        return MappingProxyType(self._terms)
+
+    @property
+    def penalties(self) -> Mapping[str, Any]:
+        """The penalties by the names of their terms; read-only."""
+        return MappingProxyType({name: _item(module) for name, module in self._penalties.items()})
+
+    @property
+    def term_weights(self) -> Mapping[str, float]:
+        """The factor of every loss term by name; read-only."""
+        return MappingProxyType(self._weights)
+
+    def bind(self, model: nn.Module) -> "BoundObjective":
+        """The objective of this one model, for trainers that call ``loss(y_pred, y_true)``.
+
+        It shares this objective, its terms and its learnable losses, and refers to the model without owning
+        it.
+
+        Raises:
+            TypeError: ``model`` is no module.
+        """
+        return BoundObjective(self, model)
+
+    def formula(self) -> str:
+        """The objective as one line: ``FocalLoss(gamma=2.0) + 0.0001·Σ|w| + ½·0.001·Σw²``."""
+        factors = [(self._weights[name], _text(_item(term))) for name, term in self.losses.items()]
+        parts = [text if factor == 1 else f"{factor}·{text}" for factor, text in factors]
+        for penalty in self.penalties.values():
+            parts.append(penalty.formula() if hasattr(penalty, "formula") else _text(penalty))
+        return " + ".join(parts)
+
+    def __str__(self) -> str:
+        return self.formula()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The last call's terms are a report, not state; on another machine their device may not exist.
+        return {**self.__dict__, "_terms": {}}
+
+    def _loss_terms(self, y_pred: Any, y_true: Any, weight: Any, mask: Any) -> dict[str, Tensor]:
+        if not self._named:
+            return {"loss": self._term("loss", y_pred, y_true, weight, mask)}
+        predictions = self._by_name("y_pred", y_pred)
+        targets = self._by_name("y_true", y_true)
+        unit_weights = self._by_name("weight", weight, optional=True)
+        masks = self._by_name("mask", mask, optional=True)
+        return {
+            name: self._term(name, predictions[name], targets[name], unit_weights.get(name), masks.get(name))
+            for name in self.losses
+        }
+
+    def _term(self, name: str, y_pred: Any, y_true: Any, weight: Any, mask: Any) -> Tensor:
+        given = {key: value for key, value in (("weight", weight), ("mask", mask)) if value is not None}
+        for key in given:
+            if key not in self._accepted[name]:
+                text = _text(_item(self.losses[name]))
+                raise TypeError(
+                    f"the loss of term {name!r}, {text}, takes no {key}; wrap it with as_loss or drop it"
+                )
+        value = _scalar(name, self.losses[name](y_pred, y_true, **given), 'give the loss reduction="mean"')
+        factor = self._weights[name]
+        return value if factor == 1 else factor * value
+
+    def _penalty_terms(self, model: nn.Module | None) -> dict[str, Tensor]:
+        if model is None and len(self._penalties):
+            raise ValueError(
+                f"this objective has penalties ({', '.join(self._penalties)}) and got no model: call "
+                "objective(y_pred, y_true, model=model), or objective.bind(model) once"
+            )
+        return {
+            name: _scalar(name, _item(module).value(model), "let value(model) return a sum")
+            for name, module in self._penalties.items()
+        }
+
+    def _by_name(self, what: str, given: Any, *, optional: bool = False) -> Mapping[str, Any]:
+        """``given`` as a dict with the names of the losses; one that is optional may lack some or all."""
+        names = list(self.losses)
+        if given is None and optional:
+            return {}
+        if not isinstance(given, Mapping):
+            raise TypeError(
+                f"{what} must be a dict with the names of the losses, {names}, got {type(given).__name__}"
+            )
+        _refuse_unknown(what, given, names)
+        missing = [name for name in names if name not in given]
+        if missing and not optional:
+            raise ValueError(f"{what} has nothing for {missing}; it needs one entry for each of {names}")
+        return given
+
+
+@final
+class BoundObjective(nn.Module):
+    """An objective that knows its model: called as ``bound(y_pred, y_true)``.
+
+    Made by :meth:`Objective.bind`. The model is referred to, not owned: its parameters are not among
+    ``parameters()`` and not in ``state_dict()``, and ``.to()`` leaves it alone. A deep copy refers to the
+    same model, or, where the model was copied first in the same operation (a module that holds both), to its
+    copy.
+
+    Args:
+        objective: The objective, shared.
+        model: Whose parameters its penalties are about.
+    """
+
+    def __init__(self, objective: Objective, model: nn.Module) -> None:
+        super().__init__()
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+        self.objective = objective
+        self._model = (model,)  # in a tuple, where nn.Module does not look for submodules
+
+    if TYPE_CHECKING:
+
+        def __call__(  # noqa: D102
+            self, y_pred: Any, y_true: Any, *, weight: Any = None, mask: Any = None
+        ) -> Tensor: ...
+
+    def forward(self, y_pred: Any, y_true: Any, *, weight: Any = None, mask: Any = None) -> Tensor:
+        """The objective with its model."""
+        return self.objective(y_pred, y_true, model=self._model[0], weight=weight, mask=mask)
+
+    @property
+    def terms(self) -> Mapping[str, Tensor]:
+        """The terms of the objective's last call."""
+        return self.objective.terms
+
+    def formula(self) -> str:
+        """The objective as one line."""
+        return self.objective.formula()
+
+    def __str__(self) -> str:
+        return self.formula()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "BoundObjective":
+        copied = BoundObjective.__new__(BoundObjective)
+        memo[id(self)] = copied
+        model = self._model[0]
+        for key, value in self.__dict__.items():
+            copied.__dict__[key] = (
+                (memo.get(id(model), model),) if key == "_model" else copy.deepcopy(value, memo)
+            )
+        return copied
+
+
+class _Held(nn.Module):
+    """Gives a plain object, a function or a penalty, its place among modules."""
+
+    def __init__(self, item: Any) -> None:
+        super().__init__()
+        self.item = item
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.item(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return _text(self.item)
+
+
+def _as_module(item: Any) -> nn.Module:
+    return item if isinstance(item, nn.Module) else _Held(item)
+
+
+def _item(module: nn.Module) -> Any:
+    return module.item if isinstance(module, _Held) else module
+
+
+def _scalar(name: str, value: object, fix: str) -> Tensor:
+    if isinstance(value, Tensor) and value.ndim == 0:
+        return value
+    got = (
+        f"a tensor of shape {tuple(value.shape)}"
+        if isinstance(value, Tensor)
+        else f"a {type(value).__name__}"
+    )
+    raise ValueError(f"term {name!r} must be a scalar tensor, got {got}: {fix}")
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a term must be a string, got {name!r}")
+    if not name or "." in name or hasattr(nn.ModuleDict, name) or name == "training":
+        raise ValueError(
+            f"{name!r} cannot name a term (empty, dotted, or a word of torch's own): choose another"
+        )
+
+
+def _check_loss(name: str, term: object) -> None:
+    if isinstance(term, type):
+        raise TypeError(
+            f"the loss of term {name!r} is the class {term.__name__}: pass {term.__name__}(), an instance"
+        )
+    if not callable(term):
+        raise TypeError(f"the loss of term {name!r} must be callable as loss(y_pred, y_true), got {term!r}")
+
+
+def _named_penalties(penalties: Iterable[Any], taken: Iterable[str]) -> dict[str, Any]:
+    """The penalties by term name: their own, with ``_2``, ``_3`` … from the second of a name on."""
+    if not isinstance(penalties, Iterable):
+        raise TypeError(f"penalties must be a list, got {penalties!r}: put it in brackets")
+    named: dict[str, Any] = {}
+    for penalty in penalties:
+        if isinstance(penalty, type) or not callable(getattr(penalty, "value", None)):
+            raise TypeError(
+                f"a penalty must be an object with value(model), such as L1(1e-4), got {penalty!r}"
+            )
+        first = name = getattr(penalty, "name", None) or _snake_case(type(penalty).__name__)
+        _check_name(name)
+        count = 1
+        while name in named:
+            count += 1
+            name = f"{first}_{count}"
+        named[name] = penalty
+    for name in taken:
+        if name in named:
+            raise ValueError(f"{name!r} names both a loss and a penalty ({named[name]!r}): rename the loss")
+    return named
+
+
+def _checked_weights(term_weights: Mapping[str, float], losses: Mapping[str, Any]) -> dict[str, float]:
+    if not isinstance(term_weights, Mapping):
+        raise TypeError(f'term_weights must be a dict such as {{"aux": 0.1}}, got {term_weights!r}')
+    _refuse_unknown("term_weights", term_weights, list(losses))
+    given = {name: finite(f"term_weights[{name!r}]", weight) for name, weight in term_weights.items()}
+    return {name: given.get(name, 1.0) for name in losses}
+
+
+def _refuse_unknown(what: str, given: Mapping[str, Any], names: list[str]) -> None:
+    for name in given:
+        if name not in names:
+            raise ValueError(f"{what} has the unknown name {name!r}{near(str(name), names)}")
+
+
+def _unit_keywords(term: LossTerm) -> tuple[str, ...]:
+    """Which of ``weight`` and ``mask`` a loss takes; needed only to refuse one in words."""
+    try:
+        parameters = inspect.signature(term.forward if isinstance(term, nn.Module) else term).parameters
+    except (TypeError, ValueError):  # a function written in C
+        return ("weight", "mask")
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return tuple(key for key in ("weight", "mask") if open_ended or key in parameters)
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().strip("_")
+
+
+def _text(item: Any) -> str:
+    """A loss or penalty in one line: a function by its name, a partial with its arguments, else the repr."""
+    if isinstance(item, functools.partial):
+        arguments = [*map(repr, item.args), *(f"{key}={value!r}" for key, value in item.keywords.items())]
+        return f"{_text(item.func)}({', '.join(arguments)})"
+    if inspect.isroutine(item):
+        return item.__name__
+    if getattr(type(item), "__repr__", None) is object.__repr__:  # no address in a report
+        return f"{type(item).__name__}()"
+    return " ".join(repr(item).split())

@@ -1,0 +1,145 @@
+"""What each parameter of a model is for: decided by its owner, its own name and its dimensions."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.parameter import UninitializedParameter
+from torch.nn.utils.parametrize import ParametrizationList
+
+Role: TypeAlias = Literal["weight", "bias", "norm_scale", "embedding", "scale"]
+
+_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+_LAYERS = (nn.Linear, nn.Bilinear, _ConvNd, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
+_CONTAINERS = (nn.ParameterList, nn.ParameterDict)
+# The matrices of those layers: weight, in_proj_weight, q_proj_weight, weight_ih_l0_reverse; under the older
+# hooks of torch.nn.utils also weight_orig (spectral norm, pruning) and weight_v (weight norm's direction).
+_LAYER_WEIGHT = re.compile(r"((in|q|k|v)_proj_)?weight(_(ih|hh|hr)(_l\d+)?(_reverse)?)?(_orig|_v)?")
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+_WRAPPER_PARTS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One parameter tensor of a model; tied names are one entry."""
+
+    name: str  # the first under which the model lists it
+    aliases: tuple[str, ...]  # every name that means it, also without the prefixes of wrappers
+    owner: nn.Module  # the layer that it belongs to
+    local_name: str  # its name there
+    role: Role
+    parameter: nn.Parameter
+
+
+def inventory(model: nn.Module) -> list[Entry]:
+    """Every parameter of the model once, frozen ones included, in the model's own order."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    modules = dict(model.named_modules(remove_duplicate=False))
+    aliases: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        aliases.setdefault(id(parameter), []).append(name)
+    entries = []
+    for name, parameter in model.named_parameters():
+        owner, local_name = _owner(modules, name)
+        names = aliases[id(parameter)]
+        plain = [_without_wrappers(modules, alias) for alias in names]
+        role = role_of(owner, local_name, parameter)
+        entries.append(Entry(name, tuple(dict.fromkeys(names + plain)), owner, local_name, role, parameter))
+    return entries
+
+
+def role_of(owner: nn.Module, name: str, parameter: Tensor) -> Role:
+    """The role of ``owner``'s parameter ``name``.
+
+    The order matters: a bias is a bias in every layer, and a layer's own matrix is a weight even if it has
+    one output; only tensors that no known layer explains are judged by their dimensions. (Weight norm's
+    length, one number per row, falls out as a scale.)
+    """
+    if _is_bias(owner, name, parameter):
+        return "bias"
+    if isinstance(owner, nn.Embedding | nn.EmbeddingBag):
+        return "embedding"
+    if isinstance(owner, _NORMS):
+        return "norm_scale"
+    if isinstance(owner, nn.PReLU):
+        return "scale"
+    if isinstance(owner, _LAYERS) and _LAYER_WEIGHT.fullmatch(name):
+        return "weight"
+    if _is_named_norm(type(owner)):
+        return "norm_scale"
+    return "weight" if _dimensions_above_one(name, parameter) >= 2 else "scale"
+
+
+def _is_bias(owner: nn.Module, name: str, parameter: Tensor) -> bool:
+    """``bias``, ``in_proj_bias``, ``bias_ih_l0``, ``bias_k``; also ``b1`` beside a larger ``w1``."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
+    if any(word.lower() in ("bias", "biases") for word in words):
+        return True
+    if not re.fullmatch(r"b(\d+|_\w+)?", name):
+        return False
+    partners = [owner._parameters.get(stem + name[1:]) for stem in ("w", "W", "weight")]
+    size = _dimensions_above_one(name, parameter)
+    return any(p is not None and _dimensions_above_one(name, p) > size for p in partners)
+
+
+def _is_named_norm(owner: type[nn.Module]) -> bool:
+    """A norm layer that torch does not know: ``LlamaRMSNorm``, ``LayerNorm2d``, or a subclass of one."""
+    return any(re.search(r"[nN]orm([123]d)?$", base.__name__) for base in owner.__mro__)
+
+
+def _dimensions_above_one(name: str, parameter: Tensor) -> int:
+    if isinstance(parameter, UninitializedParameter):
+        raise ValueError(
+            f"parameter {name!r} has no shape yet, so no role: call the model once on a batch first"
+        )
+    return sum(size > 1 for size in parameter.shape)
+
+
+def _owner(modules: dict[str, nn.Module], name: str) -> tuple[nn.Module, str]:
+    """The layer to which a parameter belongs, and its name there.
+
+    Lists and dictionaries of parameters are no layers: ``biases.0`` belongs to the module that holds the
+    list. ``lin.parametrizations.weight.original`` is the ``weight`` of ``lin``, and weight norm's direction
+    too.
+    """
+    path, _, local_name = name.rpartition(".")
+    holder = modules[path]
+    if isinstance(holder, ParametrizationList):
+        layer_path, _, tensor_name = path.rpartition(".parametrizations.")
+        if path.startswith("parametrizations."):
+            layer_path, tensor_name = "", path.removeprefix("parametrizations.")
+        if local_name == "original" or (
+            type(holder[0]).__name__ == "_WeightNorm" and local_name == "original1"
+        ):
+            return modules[layer_path], tensor_name
+        return (
+            holder,
+            local_name,
+        )  # weight norm's length, or factors of the tensor: judged by their dimensions
+    while isinstance(holder, _CONTAINERS) and path:
+        path, _, part = path.rpartition(".")
+        holder, local_name = modules[path], f"{part}_{local_name}"
+    return holder, local_name
+
+
+def _without_wrappers(modules: dict[str, nn.Module], name: str) -> str:
+    """The name in the user's own model, without the prefixes of DDP, FSDP and compile."""
+    kept, parts = [], name.split(".")
+    for i, part in enumerate(parts):
+        wrapped = part == "module" and isinstance(modules[".".join(parts[:i])], _WRAPPERS)
+        if part not in _WRAPPER_PARTS and not wrapped:
+            kept.append(part)
+    return ".".join(kept)
+
+
+def describe(entries: Sequence[Entry], limit: int = 8) -> str:
+    """``'fc.weight' (weight), 'fc.bias' (bias) …``: what a message says is there."""
+    shown = [
+        f"{e.name!r} ({e.role}{'' if e.parameter.requires_grad else ', frozen'})" for e in entries[:limit]
+    ]
+    return ", ".join(shown) + (f" and {len(entries) - limit} more" if len(entries) > limit else "") or "none"

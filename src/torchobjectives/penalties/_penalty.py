@@ -1,0 +1,95 @@
+"""What every penalty is: a value of the parameters of a model."""
+
+import abc
+from typing import TypeAlias
+
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+
+from torchobjectives.params._roles import Entry, describe, inventory
+from torchobjectives.params.select import Selector, matching, weights
+
+On: TypeAlias = Selector | str | None
+
+
+class Penalty(abc.ABC):
+    """A term of an objective that depends on the parameters of a model alone.
+
+    A penalty of one's own needs ``value``; ``name`` is what its term is called, ``formula`` what reports
+    print.
+
+    Example:
+        >>> class Centred(Penalty):
+        ...     name = "centred"
+        ...
+        ...     def value(self, model):
+        ...         return sum(weight.mean() ** 2 for weight in model.parameters())
+        >>> Centred().value(nn.Linear(3, 2, bias=False)).ndim
+        0
+    """
+
+    name: str = ""  # of its term in an objective; empty: the class name in snake case
+
+    @abc.abstractmethod
+    def value(self, model: nn.Module) -> Tensor:
+        """The penalty of the model's parameters: a scalar with graph."""
+
+    def formula(self) -> str:
+        """One line for reports; by default the penalty's ``repr``."""
+        return repr(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+def checked_on(on: object) -> None:
+    """Raises where ``on`` is neither None, a pattern nor a selector."""
+    if isinstance(on, str):
+        matching(on)
+    elif on is not None and not isinstance(on, Selector):
+        raise TypeError(
+            "on must be a pattern such as '*.head.*', a selector such as select.weights(), or None, "
+            f"got {on!r}"
+        )
+
+
+def selected(penalty: str, model: nn.Module, on: On) -> list[Entry]:
+    """The parameters that a penalty speaks of; never none."""
+    selector = matching(on) if isinstance(on, str) else weights() if on is None else on
+    entries = inventory(model)
+    chosen = selector.pick(entries)
+    if not chosen:
+        raise ValueError(
+            f"{penalty}: {selector!r} selects nothing in {type(model).__name__}; "
+            f"there is: {describe(entries)}"
+        )
+    for entry in chosen:
+        if isinstance(entry.parameter, UninitializedParameter):
+            raise ValueError(
+                f"{penalty}: {entry.name!r} has no shape yet; call the model once on a batch first"
+            )
+    return chosen
+
+
+def precise(tensor: Tensor) -> Tensor:
+    """The tensor in at least float32: a sum of half numbers stops growing long before it is done."""
+    return tensor if tensor.dtype.itemsize >= (8 if tensor.is_complex() else 4) else tensor.float()
+
+
+def total(coefficient: float, parts: list[Tensor]) -> Tensor:
+    """``coefficient`` times the sum, on the device of the first part, in the widest dtype among them."""
+    first, *rest = parts
+    for part in rest:
+        first = first + part.to(first.device)
+    return coefficient * first
+
+
+def called(name: str, on: On, **numbers: float) -> str:
+    """``L1(0.0001, on='*.head.*')``: the ``repr`` of a penalty, which evaluates to its equal."""
+    given = [repr(number) for number in numbers.values()]
+    return f"{name}({', '.join(given + ([] if on is None else [f'on={on!r}']))})"
+
+
+def where(on: On) -> str:
+    """What a formula says of the tensors it sums over; nothing for the default."""
+    return "" if on is None else f" [{on}]"

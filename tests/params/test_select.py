@@ -1,0 +1,128 @@
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from tests.params.zoo import ZOO, Bare, parameter
+from torchobjectives.params import select
+from torchobjectives.params._roles import inventory
+
+
+@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+def test_role(name: str, nested: bool) -> None:
+    build, roles = ZOO[name]
+    model = nn.ModuleDict({"bias_norm": nn.Sequential(build())}) if nested else build()
+    prefix = "bias_norm.0." if nested else ""
+    found = {entry.name: entry.role for entry in inventory(model)}
+    assert found == {prefix + local: role for local, role in roles.items()}
+    weights = [prefix + local for local, role in roles.items() if role == "weight"]
+    assert sorted(n for n, _ in select.weights()(model)) == sorted(weights)
+
+
+def mlp() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Linear(2, 1))
+
+
+def names(selector: select.Selector, model: nn.Module) -> list[str]:
+    return [name for name, _ in selector(model)]
+
+
+def test_tied_once_under_the_first_name_and_found_under_each() -> None:
+    model = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2)})
+    model["b"].weight = model["a"].weight
+    assert names(select.weights(), model) == ["a.weight"]
+    assert names(select.matching("b.*"), model) == ["a.weight", "b.bias"]
+    shared = nn.Linear(2, 2)
+    assert names(select.matching("1.weight"), nn.Sequential(shared, shared)) == ["0.weight"]
+
+
+def test_frozen_skipped() -> None:
+    model = mlp()
+    model[0].requires_grad_(False)
+    assert names(select.weights(), model) == ["2.weight"]
+    assert names(select.matching("*.weight"), model) == ["1.weight", "2.weight"]
+    with pytest.raises(ValueError, match=r"'0\.\*' matches only frozen parameters \('0.weight', '0.bias'\)"):
+        select.matching("0.*")(model)
+
+
+def test_selected_tensors_are_the_models_own() -> None:
+    model = mlp()
+    assert [tensor is model.get_parameter(name) for name, tensor in select.weights()(model)] == [True, True]
+
+
+def test_patterns() -> None:
+    model = mlp()
+    assert names(select.matching("*.bias"), model) == ["0.bias", "1.bias", "2.bias"]
+    assert names(select.matching("*.bias"), model[0]) == ["bias"]
+    assert names(select.matching("2.*", "0.weight"), model) == ["0.weight", "2.weight", "2.bias"]
+    assert names(select.matching("*"), model) == [name for name, _ in model.named_parameters()]
+    head = nn.ModuleDict({"head": nn.Linear(2, 1), "ahead": nn.Linear(2, 1)})
+    assert names(select.matching("*.head.*"), head) == ["head.weight", "head.bias"]
+    assert names(select.matching("*.head.*"), nn.Sequential(head)) == ["0.head.weight", "0.head.bias"]
+
+
+@pytest.mark.parametrize("pattern", ["0_weight", "weight", "[0].weight", "?.weight", "WEIGHT"])
+def test_only_the_star_is_special(pattern: str) -> None:
+    with pytest.raises(ValueError, match="matches no parameter"):
+        select.matching(pattern)(mlp())
+
+
+def test_each_pattern_must_match_and_near_names_are_listed() -> None:
+    model = nn.ModuleDict({"backbone": nn.Linear(2, 2), "head": nn.Linear(2, 1)})
+    with pytest.raises(ValueError, match=r"'\*.haed.\*' matches no parameter; did you mean 'head.weight'"):
+        select.matching("backbone.*", "*.haed.*")(model)
+    with pytest.raises(ValueError, match=r"there is 'backbone.weight', 'backbone.bias', 'head.weight'"):
+        select.matching("qqq")(model)
+    with pytest.raises(ValueError, match="there is nothing"):
+        select.matching("*.bias")(nn.ReLU())
+
+
+@pytest.mark.parametrize(
+    ("patterns", "error"), [((), ValueError), (("",), ValueError), ((3,), TypeError), ((None,), TypeError)]
+)
+def test_wrong_patterns(patterns: tuple[str, ...], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        select.matching(*patterns)
+
+
+def test_not_a_module() -> None:
+    with pytest.raises(TypeError, match=r"must be a torch.nn.Module, got list"):
+        select.weights()([torch.zeros(2)])
+
+
+@pytest.mark.parametrize("selector", [select.weights(), select.matching("*.head.*", "a")])
+def test_repr_and_pickle_round_trip(selector: select.Selector) -> None:
+    assert eval(repr(selector), {"select": select}) == selector
+    assert pickle.loads(pickle.dumps(selector)) == selector
+
+
+def test_wrappers_do_not_hide_names() -> None:
+    model = mlp()
+    parallel = nn.DataParallel(model)
+    compiled = torch.compile(model, backend="eager")
+    for wrapped, prefix in ((parallel, "module."), (compiled, "_orig_mod.")):
+        assert names(select.matching("0.*"), wrapped) == [prefix + "0.weight", prefix + "0.bias"]
+        assert names(select.matching(prefix + "0.bias"), wrapped) == [prefix + "0.bias"]
+        assert names(select.weights(), wrapped) == [prefix + "0.weight", prefix + "2.weight"]
+    assert names(select.matching("*.bias"), nn.DataParallel(model[0])) == ["module.bias"]
+
+
+def test_a_submodule_named_module_is_no_wrapper() -> None:
+    model = Bare(module=nn.Linear(2, 2))
+    assert names(select.matching("module.*"), model) == ["module.weight", "module.bias"]
+    with pytest.raises(ValueError, match="matches no parameter"):
+        select.matching("weight")(model)
+
+
+def test_lazy_bare_parameter_asks_for_a_batch() -> None:
+    with pytest.raises(ValueError, match="call the model once on a batch"):
+        select.weights()(Bare(table=nn.UninitializedParameter()))
+
+
+def test_selectors_are_told_apart_by_what_they_say() -> None:
+    assert select.weights() == select.weights()
+    assert select.matching("a") != select.matching("b")
+    assert names(select.weights(), Bare(w=parameter(2, 2))) == ["w"]
