@@ -106,9 +106,7 @@ def test_a_loss_alone_needs_no_model() -> None:
 
 def test_penalties_without_model() -> None:
     x, y_true = batch()
-    with pytest.raises(
-        ValueError, match=r"has penalties \(l1, l2\) and got no model.*objective.bind\(model\)"
-    ):
+    with pytest.raises(ValueError, match=r"has penalties \(l1, l2\) and got no model.*objective.bind\(model\)"):
         Objective(nn.MSELoss(), [L1(0.1), L2(0.1)])(net()(x), y_true)
 
 
@@ -155,9 +153,7 @@ def test_under_functional_transforms() -> None:
 
 def test_second_penalties_of_a_name() -> None:
     model, (x, y_true) = net(), batch()
-    objective = Objective(
-        nn.MSELoss(), [L1(0.1), L2(0.1), L1(0.2, on="bias"), L1(0.3), Doubled(), PlainPenalty()]
-    )
+    objective = Objective(nn.MSELoss(), [L1(0.1), L2(0.1), L1(0.2, on="bias"), L1(0.3), Doubled(), PlainPenalty()])
     objective(model(x), y_true, model=model)
     assert list(objective.terms) == ["loss", "l1", "l2", "l1_2", "l1_3", "doubled", "plain_penalty"]
     assert list(objective.penalties) == list(objective.terms)[1:]
@@ -251,9 +247,7 @@ def test_a_penalty_must_be_a_scalar() -> None:
             return model.get_parameter("weight")
 
     x, _ = batch()
-    with pytest.raises(
-        ValueError, match=r"term 'wrong' must be a scalar tensor, got a tensor of shape \(1, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"term 'wrong' must be a scalar tensor, got a tensor of shape \(1, 3\)"):
         Objective(nn.MSELoss(), [Wrong()])(x, x, model=net())
 
 
@@ -279,9 +273,7 @@ def test_wrong_names(y_pred: set[str], y_true: set[str], options: dict[str, set[
 
 def test_named_losses_want_dicts() -> None:
     x, _ = batch()
-    with pytest.raises(
-        TypeError, match=r"y_pred must be a dict with the names .*\['main', 'aux'\], got Tensor"
-    ):
+    with pytest.raises(TypeError, match=r"y_pred must be a dict with the names .*\['main', 'aux'\], got Tensor"):
         two_losses()(x, {"main": x, "aux": x})
     with pytest.raises(TypeError, match="weight must be a dict"):
         two_losses()({"main": x, "aux": x}, {"main": x, "aux": x}, weight=x)

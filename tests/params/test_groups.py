@@ -73,9 +73,7 @@ def test_top_level_bias() -> None:
     assert flat(param_groups(nn.Linear(2, 1), rules=[("*.bias", {"lr": 0.5})]))["bias"]["lr"] == 0.5
 
 
-@pytest.mark.parametrize(
-    "optimizer", [torch.optim.SGD, torch.optim.AdamW, torch.optim.Adagrad, torch.optim.Rprop]
-)
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.AdamW, torch.optim.Adagrad, torch.optim.Rprop])
 def test_optimizers_take_the_groups_and_keep_names(optimizer: type[torch.optim.Optimizer]) -> None:
     model = net()
     groups = param_groups(model, lr=0.1, weight_decay=0.1, rules=[("*.bias", {"lr": 0.5})])
@@ -184,9 +182,7 @@ def test_wrong_input(arguments: dict[str, Any], error: type[Exception], message:
 
 
 def test_a_selector_that_selects_nothing_is_an_error() -> None:
-    with pytest.raises(
-        ValueError, match=r"select.weights\(\) selects nothing; there is: 'weight' \(norm_scale\)"
-    ):
+    with pytest.raises(ValueError, match=r"select.weights\(\) selects nothing; there is: 'weight' \(norm_scale\)"):
         param_groups(nn.LayerNorm(3), rules=[(select.weights(), {"lr": 0.1})])
 
 

@@ -148,9 +148,7 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], dict[str, str]]] = {
     "bare_bias": (lambda: Bare(bias=parameter(2, 3)), {"bias": "bias"}),
     "camel": (lambda: Bare(inputBias=parameter(2, 3)), {"inputBias": "bias"}),
     "parameter_list": (
-        lambda: Bare(
-            matrices=nn.ParameterList([parameter(2, 3)]), biases=nn.ParameterList([parameter(2, 3)])
-        ),
+        lambda: Bare(matrices=nn.ParameterList([parameter(2, 3)]), biases=nn.ParameterList([parameter(2, 3)])),
         {"matrices.0": "weight", "biases.0": "bias"},
     ),
     "misleading_path": (

@@ -103,9 +103,7 @@ def conv_channels(w: np.ndarray, blocks: int) -> list[list[float]]:
     ]
 
 
-LAYERS: dict[
-    str, tuple[Callable[[], nn.Module], str | None, Callable[[dict[str, np.ndarray]], list[list[float]]]]
-] = {
+LAYERS: dict[str, tuple[Callable[[], nn.Module], str | None, Callable[[dict[str, np.ndarray]], list[list[float]]]]] = {
     "linear": (lambda: nn.Linear(3, 4), None, lambda w: columns(w["weight"])),
     "conv": (lambda: nn.Conv2d(3, 4, 2), None, lambda w: conv_channels(w["weight"], 1)),
     "grouped": (lambda: nn.Conv1d(4, 6, 3, groups=2), None, lambda w: conv_channels(w["weight"], 2)),
@@ -256,9 +254,7 @@ def test_complex_weights() -> None:
         assert torch.view_as_real(gradient).isfinite().all()
 
 
-@pytest.mark.parametrize(
-    "build", [lambda: L1(0), lambda: L2(0.0), lambda: ElasticNet(0, 0.5), lambda: GroupLasso(0)]
-)
+@pytest.mark.parametrize("build", [lambda: L1(0), lambda: L2(0.0), lambda: ElasticNet(0, 0.5), lambda: GroupLasso(0)])
 def test_coefficient_zero_is_a_zero_with_graph(build: Callable[[], Penalty]) -> None:
     model = nn.Linear(3, 2)
     value = build().value(model)
@@ -285,9 +281,7 @@ def test_on() -> None:
 
 @by_name
 def test_nothing_selected_says_what_there_is(penalty: Penalty) -> None:
-    with pytest.raises(
-        ValueError, match=r"selects nothing in BatchNorm1d; there is: 'weight' \(norm_scale\)"
-    ):
+    with pytest.raises(ValueError, match=r"selects nothing in BatchNorm1d; there is: 'weight' \(norm_scale\)"):
         penalty.value(nn.BatchNorm1d(3))
     with pytest.raises(ValueError, match=r"selects nothing in Linear; there is: 'weight' \(weight, frozen\)"):
         penalty.value(nn.Linear(2, 1).requires_grad_(False))

@@ -25,15 +25,12 @@ class ParameterGroups(list[dict[str, Any]]):
         rows = [["group", *options, "tensors", "numbers", "names"]]
         for index, group in enumerate(self):
             tensors, names = _contents(group)
-            numbers = sum(
-                0 if isinstance(tensor, UninitializedParameter) else tensor.numel() for tensor in tensors
-            )
+            numbers = sum(0 if isinstance(tensor, UninitializedParameter) else tensor.numel() for tensor in tensors)
             values = [str(group.get(key, "-")) for key in options]
             rows.append([str(index), *values, str(len(tensors)), f"{numbers:,}", _abbreviated(names)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
         )
 
 
@@ -114,9 +111,7 @@ def _same(wanted: Mapping[str, Any], group: Mapping[str, Any]) -> bool:
         return False
     return all(
         value is group[key]
-        or (
-            not isinstance(value, Tensor) and not isinstance(group[key], Tensor) and bool(value == group[key])
-        )
+        or (not isinstance(value, Tensor) and not isinstance(group[key], Tensor) and bool(value == group[key]))
         for key, value in wanted.items()
     )
 
