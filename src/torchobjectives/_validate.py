@@ -112,7 +112,10 @@ fraction = in_range(low=0.0, high=1.0)
 
 def number(name: str, value: object, *, low: float = -math.inf, high: float = math.inf) -> float:
     """``value`` as a plain number, once it is known to be finite and in ``[low, high]``."""
-    in_range(low=low, high=high)(**{name: value})
+    wanted = in_range(low=low, high=high)
+    if isinstance(value, Tensor):
+        raise TypeError(f"{name} has type Tensor, wanted {wanted}. Did you mean {name}.item()?")
+    wanted(**{name: value})
     return value if type(value) is int else float(value)  # type: ignore[arg-type]
 
 

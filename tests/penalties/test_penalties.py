@@ -309,10 +309,10 @@ def test_not_a_model(penalty: Penalty) -> None:
 @pytest.mark.parametrize("make", [L1, L2, GroupLasso, lambda c: ElasticNet(c, 0.5)])
 def test_wrong_coefficients(make: Callable[[Any], Penalty]) -> None:
     for wrong in (-1e-9, math.nan, math.inf, -math.inf):
-        with pytest.raises(ValueError, match="coefficient is .*, wanted a finite number >= 0"):
+        with pytest.raises(ValueError, match=r"coefficient is .*, wanted a finite number >= 0"):
             make(wrong)
     for strange in ("0.1", None, True, [0.1], torch.tensor(0.1), 1j):
-        with pytest.raises(TypeError, match="coefficient has type .*, wanted a finite number"):
+        with pytest.raises(TypeError, match=r"coefficient has type .*, wanted a finite number"):
             make(strange)
 
 
