@@ -88,7 +88,9 @@ def rows() -> list[Row]:
         )
     for shape in ((100, 10), (100_000, 10), (10_000, 100), (1000, 1000), (100_000, 100), (1000, 10_000)):
         small = shape == (100, 10)
-        found.append(Row("cross_entropy", shape, O.cross_entropy_loss, F.cross_entropy, classes, 2.0 if small else 1.15))
+        found.append(
+            Row("cross_entropy", shape, O.cross_entropy_loss, F.cross_entropy, classes, 2.0 if small else 1.15)
+        )
         found.append(Row("nll", shape, O.nll_loss, F.nll_loss, log_probabilities, 3.0 if small else 1.4))
     return found
 

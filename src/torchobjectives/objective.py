@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, final
 
 from torch import Tensor, nn
 
-from torchobjectives._near import finite, near
+from torchobjectives._validate import near, number
 
 __all__ = ["BoundObjective", "Objective"]
 
@@ -168,9 +168,7 @@ class Objective(nn.Module):
         for key in given:
             if key not in self._accepted[name]:
                 text = _text(_item(self.losses[name]))
-                raise TypeError(
-                    f"the loss of term {name!r}, {text}, takes no {key}; wrap it with as_loss or drop it"
-                )
+                raise TypeError(f"the loss of term {name!r}, {text}, takes no {key}; wrap it with as_loss or drop it")
         value = _scalar(name, self.losses[name](y_pred, y_true, **given), 'give the loss reduction="mean"')
         factor = self._weights[name]
         return value if factor == 1 else factor * value
@@ -192,9 +190,7 @@ class Objective(nn.Module):
         if given is None and optional:
             return {}
         if not isinstance(given, Mapping):
-            raise TypeError(
-                f"{what} must be a dict with the names of the losses, {names}, got {type(given).__name__}"
-            )
+            raise TypeError(f"{what} must be a dict with the names of the losses, {names}, got {type(given).__name__}")
         _refuse_unknown(what, given, names)
         missing = [name for name in names if name not in given]
         if missing and not optional:
@@ -250,9 +246,7 @@ class BoundObjective(nn.Module):
         memo[id(self)] = copied
         model = self._model[0]
         for key, value in self.__dict__.items():
-            copied.__dict__[key] = (
-                (memo.get(id(model), model),) if key == "_model" else copy.deepcopy(value, memo)
-            )
+            copied.__dict__[key] = (memo.get(id(model), model),) if key == "_model" else copy.deepcopy(value, memo)
         return copied
 
 
@@ -281,11 +275,7 @@ def _item(module: nn.Module) -> Any:
 def _scalar(name: str, value: object, fix: str) -> Tensor:
     if isinstance(value, Tensor) and value.ndim == 0:
         return value
-    got = (
-        f"a tensor of shape {tuple(value.shape)}"
-        if isinstance(value, Tensor)
-        else f"a {type(value).__name__}"
-    )
+    got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
     raise ValueError(f"term {name!r} must be a scalar tensor, got {got}: {fix}")
 
 
@@ -293,16 +283,12 @@ def _check_name(name: object) -> None:
     if not isinstance(name, str):
         raise TypeError(f"the name of a term must be a string, got {name!r}")
     if not name or "." in name or hasattr(nn.ModuleDict, name) or name == "training":
-        raise ValueError(
-            f"{name!r} cannot name a term (empty, dotted, or a word of torch's own): choose another"
-        )
+        raise ValueError(f"{name!r} cannot name a term (empty, dotted, or a word of torch's own): choose another")
 
 
 def _check_loss(name: str, term: object) -> None:
     if isinstance(term, type):
-        raise TypeError(
-            f"the loss of term {name!r} is the class {term.__name__}: pass {term.__name__}(), an instance"
-        )
+        raise TypeError(f"the loss of term {name!r} is the class {term.__name__}: pass {term.__name__}(), an instance")
     if not callable(term):
         raise TypeError(f"the loss of term {name!r} must be callable as loss(y_pred, y_true), got {term!r}")
 
@@ -314,9 +300,7 @@ def _named_penalties(penalties: Iterable[Any], taken: Iterable[str]) -> dict[str
     named: dict[str, Any] = {}
     for penalty in penalties:
         if isinstance(penalty, type) or not callable(getattr(penalty, "value", None)):
-            raise TypeError(
-                f"a penalty must be an object with value(model), such as L1(1e-4), got {penalty!r}"
-            )
+            raise TypeError(f"a penalty must be an object with value(model), such as L1(1e-4), got {penalty!r}")
         first = name = getattr(penalty, "name", None) or _snake_case(type(penalty).__name__)
         _check_name(name)
         count = 1
@@ -334,14 +318,14 @@ def _checked_weights(term_weights: Mapping[str, float], losses: Mapping[str, Any
     if not isinstance(term_weights, Mapping):
         raise TypeError(f'term_weights must be a dict such as {{"aux": 0.1}}, got {term_weights!r}')
     _refuse_unknown("term_weights", term_weights, list(losses))
-    given = {name: finite(f"term_weights[{name!r}]", weight) for name, weight in term_weights.items()}
+    given = {name: number(f"term_weights[{name!r}]", weight) for name, weight in term_weights.items()}
     return {name: given.get(name, 1.0) for name in losses}
 
 
 def _refuse_unknown(what: str, given: Mapping[str, Any], names: list[str]) -> None:
     for name in given:
         if name not in names:
-            raise ValueError(f"{what} has the unknown name {name!r}{near(str(name), names)}")
+            raise ValueError(f"{what} has the unknown name {name!r}. {near(str(name), names)}")
 
 
 def _unit_keywords(term: LossTerm) -> tuple[str, ...]:
@@ -365,4 +349,6 @@ def _text(item: Any) -> str:
         return f"{_text(item.func)}({', '.join(arguments)})"
     if inspect.isroutine(item):
         return item.__name__
+    if getattr(type(item), "__repr__", None) is object.__repr__:  # no address in a report
+        return f"{type(item).__name__}()"
     return " ".join(repr(item).split())

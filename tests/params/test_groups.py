@@ -15,7 +15,12 @@ from torchobjectives.params import ParameterGroups, param_groups, select
 
 def net() -> nn.Module:
     return nn.ModuleDict(
-        {"stem": nn.Conv1d(2, 3, 3), "norm": nn.BatchNorm1d(3), "head": nn.Linear(3, 1), "token": nn.Embedding(4, 3)}
+        {
+            "stem": nn.Conv1d(2, 3, 3),
+            "norm": nn.BatchNorm1d(3),
+            "head": nn.Linear(3, 1),
+            "token": nn.Embedding(4, 3),
+        }
     )
 
 
@@ -154,16 +159,16 @@ def test_wrapped_models(wrap: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"weight_decay": -0.1}, ValueError, "weight_decay must be a finite number ≥ 0, got -0.1"),
+        ({"weight_decay": -0.1}, ValueError, "weight_decay is -0.1, wanted a finite number >= 0"),
         ({"weight_decay": math.nan}, ValueError, "weight_decay"),
-        ({"lr": -1.0}, ValueError, "lr must be"),
-        ({"lr": math.nan}, ValueError, "lr must be"),
-        ({"lr": "0.1"}, TypeError, "lr must be a number"),
-        ({"rules": [("*.bias", {"lr": -1})]}, ValueError, "lr must be"),
-        ({"rules": [("*.bias", {"weight_decay": math.inf})]}, ValueError, "weight_decay must be"),
-        ({"rules": [("*.bais", {"lr": 1})]}, ValueError, "did you mean 'stem.bias'"),
+        ({"lr": -1.0}, ValueError, "lr is"),
+        ({"lr": math.nan}, ValueError, "lr is"),
+        ({"lr": "0.1"}, TypeError, "lr has type str, wanted a finite number"),
+        ({"rules": [("*.bias", {"lr": -1})]}, ValueError, "lr is"),
+        ({"rules": [("*.bias", {"weight_decay": math.inf})]}, ValueError, "weight_decay is inf, wanted"),
+        ({"rules": [("*.bais", {"lr": 1})]}, ValueError, "Did you mean 'stem.bias'"),
         ({"rules": [("*.bias", {"params": []})]}, ValueError, "'params' is not an option"),
-        ({"rules": [("*.bias", {"weight_deacy": 0.1})]}, ValueError, "did you mean 'weight_decay'"),
+        ({"rules": [("*.bias", {"weight_deacy": 0.1})]}, ValueError, "Did you mean 'weight_decay'"),
         ({"rules": [("*.bias", 0.5)]}, TypeError, "must be a pair"),
         ({"rules": ["*.bias"]}, TypeError, "must be a pair"),
         ({"rules": "*.bias"}, TypeError, "must be a list of pairs"),
@@ -193,7 +198,8 @@ def test_table() -> None:
     assert text.splitlines() == [
         "group  lr   weight_decay  momentum  tensors  numbers  names",
         "0      0.1  0.01          -         1        18       stem.weight",
-        "1      0.1  0.0           -         5        22       stem.bias, norm.weight, norm.bias, head.bias, token.weight",
+        "1      0.1  0.0           -         5        22       stem.bias, norm.weight, norm.bias, head.bias,"
+        " token.weight",
         "2      0.1  0.01          0.9       1        3        head.weight",
     ]
 

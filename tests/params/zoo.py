@@ -148,14 +148,16 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], dict[str, str]]] = {
     "bare_bias": (lambda: Bare(bias=parameter(2, 3)), {"bias": "bias"}),
     "camel": (lambda: Bare(inputBias=parameter(2, 3)), {"inputBias": "bias"}),
     "parameter_list": (
-        lambda: Bare(
-            matrices=nn.ParameterList([parameter(2, 3)]), biases=nn.ParameterList([parameter(2, 3)])
-        ),
+        lambda: Bare(matrices=nn.ParameterList([parameter(2, 3)]), biases=nn.ParameterList([parameter(2, 3)])),
         {"matrices.0": "weight", "biases.0": "bias"},
     ),
     "misleading_path": (
         lambda: Bare(bias_proj=nn.Linear(2, 3), relative_attention_bias=nn.Embedding(4, 2)),
-        {"bias_proj.weight": "weight", "bias_proj.bias": "bias", "relative_attention_bias.weight": "embedding"},
+        {
+            "bias_proj.weight": "weight",
+            "bias_proj.bias": "bias",
+            "relative_attention_bias.weight": "embedding",
+        },
     ),
     "weight_norm": (
         lambda: parametrizations.weight_norm(nn.Linear(1, 3)),

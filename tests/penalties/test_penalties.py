@@ -80,9 +80,9 @@ def test_values_on_any_numbers(weights: list[float], coefficient: float, ratio: 
                 "elastic_net": coefficient * (ratio * sign + (1 - ratio) * w),
             }[penalty.name]
             assert slope == pytest.approx(wanted, rel=1e-12, abs=1e-300)
-    assert GroupLasso(coefficient).value(model).item() == pytest.approx(
-        L1(coefficient).value(model).item(), rel=1e-12, abs=1e-300
-    )
+    # A length squares its weights, so those below the root of the smallest double count as 0.
+    one_each = GroupLasso(coefficient).value(model).item()
+    assert one_each == pytest.approx(L1(coefficient).value(model).item(), rel=1e-12, abs=1e-150)
 
 
 def lasso(groups: list[list[float]]) -> float:
@@ -112,7 +112,11 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], str | None, Callable[[dict[str,
         None,
         lambda w: conv_channels(w["weight"], 3),
     ),
-    "transposed": (lambda: nn.ConvTranspose1d(3, 4, 2), None, lambda w: [list(c.ravel()) for c in w["weight"]]),
+    "transposed": (
+        lambda: nn.ConvTranspose1d(3, 4, 2),
+        None,
+        lambda w: [list(c.ravel()) for c in w["weight"]],
+    ),
     "transposed_grouped": (
         lambda: nn.ConvTranspose2d(4, 6, 2, groups=2),
         None,
@@ -299,30 +303,30 @@ def test_lazy_model_asks_for_a_batch(penalty: Penalty) -> None:
 @by_name
 def test_not_a_model(penalty: Penalty) -> None:
     with pytest.raises(TypeError, match=r"model must be a torch.nn.Module, got generator"):
-        penalty.value(x for x in ())  # type: ignore[arg-type]
+        penalty.value(x for x in ())
 
 
 @pytest.mark.parametrize("make", [L1, L2, GroupLasso, lambda c: ElasticNet(c, 0.5)])
 def test_wrong_coefficients(make: Callable[[Any], Penalty]) -> None:
     for wrong in (-1e-9, math.nan, math.inf, -math.inf):
-        with pytest.raises(ValueError, match="coefficient must be a finite number ≥ 0, got"):
+        with pytest.raises(ValueError, match=r"coefficient is .*, wanted a finite number >= 0"):
             make(wrong)
     for strange in ("0.1", None, True, [0.1], torch.tensor(0.1), 1j):
-        with pytest.raises(TypeError, match="coefficient must be a number, got"):
+        with pytest.raises(TypeError, match=r"coefficient has type .*, wanted a finite number"):
             make(strange)
 
 
 def test_wrong_ratio_and_on() -> None:
     for wrong in (-0.1, 1.1, math.nan):
-        with pytest.raises(ValueError, match="l1_ratio must be a finite number from 0 to 1"):
+        with pytest.raises(ValueError, match=r"l1_ratio is .*, wanted a number in \[0, 1\]"):
             ElasticNet(0.1, wrong)
-    with pytest.raises(TypeError, match="l1_ratio must be a number"):
-        ElasticNet(0.1, "half")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="l1_ratio has type"):
+        ElasticNet(0.1, "half")
     with pytest.raises(TypeError, match="on must be a pattern"):
-        L1(0.1, on=["a"])  # type: ignore[arg-type]
+        L1(0.1, on=["a"])
     with pytest.raises(ValueError, match="must not be empty"):
         L1(0.1, on="")
-    with pytest.raises(ValueError, match=r"'\*.wieght' matches no parameter; did you mean 'weight'"):
+    with pytest.raises(ValueError, match=r"'\*.wieght' matches no parameter. Did you mean 'weight'"):
         L1(0.1, on="*.wieght").value(nn.Linear(2, 1))
 
 
@@ -344,7 +348,7 @@ def test_repr_pickle_and_copy_round_trip(penalty: Penalty) -> None:
 
 def test_penalties_do_not_change() -> None:
     with pytest.raises(AttributeError):
-        L1(0.1).coefficient = 0.2  # type: ignore[misc]
+        L1(0.1).coefficient = 0.2
 
 
 def test_formulas() -> None:
@@ -403,4 +407,4 @@ def test_a_penalty_of_ones_own() -> None:
     assert SumToOne().value(nn.Linear(2, 1)).ndim == 0
     assert "SumToOne" in SumToOne().formula()
     with pytest.raises(TypeError):
-        Penalty()  # type: ignore[abstract]
+        Penalty()

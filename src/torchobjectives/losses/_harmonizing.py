@@ -60,8 +60,6 @@ class HarmonizingLoss(Loss):
     exemptions: ClassVar[dict[str, str]] = {
         "duplication": _COUNTS,
         "micro_batch": _COUNTS,
-        "gradcheck": "the counts jump where a gradient norm crosses into the next bin",
-        "gradgradcheck": "the counts jump where a gradient norm crosses into the next bin",
     }
     float64_buffers = ("bin_counts",)
 
@@ -83,6 +81,7 @@ class HarmonizingLoss(Loss):
         reduction: Reduction = "mean",
     ) -> Tensor:
         """Evaluate under any reduction; in training, count the batch first."""
+        _validate.fraction(momentum=self.momentum)
         population: dict[str, Any] = {"weight": weight, "mask": mask}
         given = self.hyper_parameters()
         counts = self.get_buffer("bin_counts")

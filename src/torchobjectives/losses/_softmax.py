@@ -115,7 +115,7 @@ def _with_probabilities(
 
 def _is_index(y_pred: Tensor, y_true: Tensor, units: Tensor) -> bool:
     """Whether y_true holds class indices; False for probabilities; raises where it can be neither."""
-    if y_true.shape == y_pred.shape:
+    if y_true.shape == y_pred.shape and y_pred.ndim > 1:
         return False
     if y_true.shape != units.shape:
         raise ValueError(
@@ -143,8 +143,8 @@ def _shape_hint(y_pred: Tensor, y_true: Tensor, units: Tensor) -> str:
         return " The class axis is dim 1. Did you mean y_true.movedim(-1, 1)?"
     if hint := _validate.squeeze_hint(units, y_true).replace("y_pred.squeeze", "y_true.unsqueeze"):
         return hint
-    if y_pred.shape == y_true.shape[:1] and y_true.ndim == 1:
-        return " For one logit per sample use a binary loss such as binary_cross_entropy_loss."
+    if y_pred.ndim == 1 and y_true.shape == y_pred.shape:
+        return " For one logit per sample use a binary loss; for one sample's classes, unsqueeze(0) both."
     return ""
 
 

@@ -112,7 +112,6 @@ class AdaptiveLogSoftmaxLoss(Loss):
         exemptions={
             "compile": "which clusters are evaluated depends on the data",
             "vmap": "which clusters are evaluated depends on the data",
-            "func_grad": "class form only: its parameters live in the module",
         },
         paper="Grave et al. 2017, arXiv:1609.04309",
     )

@@ -94,9 +94,7 @@ def _is_named_norm(owner: type[nn.Module]) -> bool:
 
 def _dimensions_above_one(name: str, parameter: Tensor) -> int:
     if isinstance(parameter, UninitializedParameter):
-        raise ValueError(
-            f"parameter {name!r} has no shape yet, so no role: call the model once on a batch first"
-        )
+        raise ValueError(f"parameter {name!r} has no shape yet, so no role: call the model once on a batch first")
     return sum(size > 1 for size in parameter.shape)
 
 
@@ -113,9 +111,7 @@ def _owner(modules: dict[str, nn.Module], name: str) -> tuple[nn.Module, str]:
         layer_path, _, tensor_name = path.rpartition(".parametrizations.")
         if path.startswith("parametrizations."):
             layer_path, tensor_name = "", path.removeprefix("parametrizations.")
-        if local_name == "original" or (
-            type(holder[0]).__name__ == "_WeightNorm" and local_name == "original1"
-        ):
+        if local_name == "original" or (type(holder[0]).__name__ == "_WeightNorm" and local_name == "original1"):
             return modules[layer_path], tensor_name
         return (
             holder,
@@ -139,7 +135,5 @@ def _without_wrappers(modules: dict[str, nn.Module], name: str) -> str:
 
 def describe(entries: Sequence[Entry], limit: int = 8) -> str:
     """``'fc.weight' (weight), 'fc.bias' (bias) …``: what a message says is there."""
-    shown = [
-        f"{e.name!r} ({e.role}{'' if e.parameter.requires_grad else ', frozen'})" for e in entries[:limit]
-    ]
+    shown = [f"{e.name!r} ({e.role}{'' if e.parameter.requires_grad else ', frozen'})" for e in entries[:limit]]
     return ", ".join(shown) + (f" and {len(entries) - limit} more" if len(entries) > limit else "") or "none"

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, final
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from torchobjectives._near import finite
+from torchobjectives._validate import number
 from torchobjectives.params._roles import Entry, describe, inventory
 from torchobjectives.params.select import Selector, matching, weights
 
@@ -25,15 +25,12 @@ class ParameterGroups(list[dict[str, Any]]):
         rows = [["group", *options, "tensors", "numbers", "names"]]
         for index, group in enumerate(self):
             tensors, names = _contents(group)
-            numbers = sum(
-                0 if isinstance(tensor, UninitializedParameter) else tensor.numel() for tensor in tensors
-            )
+            numbers = sum(0 if isinstance(tensor, UninitializedParameter) else tensor.numel() for tensor in tensors)
             values = [str(group.get(key, "-")) for key in options]
             rows.append([str(index), *values, str(len(tensors)), f"{numbers:,}", _abbreviated(names)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
         )
 
 
@@ -79,7 +76,7 @@ def param_groups(
     Elsewhere: mmengine makes one group per tensor (slow); timm, detectron2 and mmengine ignore a pattern that
     matches nothing.
     """
-    finite("weight_decay", weight_decay, low=0.0)
+    number("weight_decay", weight_decay, low=0.0)
     entries = inventory(model)
     trainable = [entry for entry in entries if entry.parameter.requires_grad]
     if not trainable:
@@ -114,9 +111,7 @@ def _same(wanted: Mapping[str, Any], group: Mapping[str, Any]) -> bool:
         return False
     return all(
         value is group[key]
-        or (
-            not isinstance(value, Tensor) and not isinstance(group[key], Tensor) and bool(value == group[key])
-        )
+        or (not isinstance(value, Tensor) and not isinstance(group[key], Tensor) and bool(value == group[key]))
         for key, value in wanted.items()
     )
 
@@ -140,9 +135,9 @@ def _checked(key: object, value: Any) -> Any:
     # torch takes a misspelt option without a word, and its optimizers then ignore it.
     meant = difflib.get_close_matches(key, _OPTIONS, n=1, cutoff=0.85)
     if meant and key not in _OPTIONS:
-        raise ValueError(f"{key!r} is no option that torch's optimizers know; did you mean {meant[0]!r}?")
+        raise ValueError(f"{key!r} is no option that torch's optimizers know. Did you mean {meant[0]!r}?")
     if key in ("lr", "weight_decay"):
-        finite(key, value.item() if isinstance(value, Tensor) and value.numel() == 1 else value, low=0.0)
+        number(key, value.item() if isinstance(value, Tensor) and value.numel() == 1 else value, low=0.0)
     return value
 
 

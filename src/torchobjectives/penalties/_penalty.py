@@ -28,7 +28,7 @@ class Penalty(abc.ABC):
         0
     """
 
-    name: str = "penalty"
+    name: str = ""  # of its term in an objective; empty: the class name in snake case
 
     @abc.abstractmethod
     def value(self, model: nn.Module) -> Tensor:
@@ -38,6 +38,9 @@ class Penalty(abc.ABC):
         """One line for reports; by default the penalty's ``repr``."""
         return repr(self)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
 
 def checked_on(on: object) -> None:
     """Raises where ``on`` is neither None, a pattern nor a selector."""
@@ -45,8 +48,7 @@ def checked_on(on: object) -> None:
         matching(on)
     elif on is not None and not isinstance(on, Selector):
         raise TypeError(
-            "on must be a pattern such as '*.head.*', a selector such as select.weights(), or None, "
-            f"got {on!r}"
+            f"on must be a pattern such as '*.head.*', a selector such as select.weights(), or None, got {on!r}"
         )
 
 
@@ -57,14 +59,11 @@ def selected(penalty: str, model: nn.Module, on: On) -> list[Entry]:
     chosen = selector.pick(entries)
     if not chosen:
         raise ValueError(
-            f"{penalty}: {selector!r} selects nothing in {type(model).__name__}; "
-            f"there is: {describe(entries)}"
+            f"{penalty}: {selector!r} selects nothing in {type(model).__name__}; there is: {describe(entries)}"
         )
     for entry in chosen:
         if isinstance(entry.parameter, UninitializedParameter):
-            raise ValueError(
-                f"{penalty}: {entry.name!r} has no shape yet; call the model once on a batch first"
-            )
+            raise ValueError(f"{penalty}: {entry.name!r} has no shape yet; call the model once on a batch first")
     return chosen
 
 

@@ -1,0 +1,54 @@
+"""Options, profiles and the published table of guarantees."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import pytest
+import torch
+
+from tests import guarantees
+
+hypothesis.settings.register_profile("ci", max_examples=25, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("all", max_examples=100, deadline=None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run the whole grid, not only what each change needs")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "grid: a row of the whole grid, run with --all only")
+    hypothesis.settings.load_profile("all" if config.getoption("--all") else "ci")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--all"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("grid")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("grid")]
+        config.stash[LEFT_OUT] = sorted({item.nodeid.split("[")[0] for item in left_out})
+
+
+LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Small tensors are slower on two threads, and two test processes share two cores."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    guarantees.record(report)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for name in config.stash.get(LEFT_OUT, []):
+        terminalreporter.write_line(f"left to --all: grid rows of {name}")
+    if config.getoption("--all") and "PYTEST_XDIST_WORKER" not in os.environ:
+        guarantees.publish()
