@@ -1,7 +1,7 @@
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import polars as pl
@@ -166,14 +166,13 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
         "try:\n    main(['fit', '--help'])\nfinally:\n"
         f"    print('HEAVY', sorted(set({HEAVY}) & set(sys.modules)))"
     )
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = python("-c", code)
-        times.append(time.perf_counter() - start)
+    # Processor time: the clock on the wall also counts what else the machine does.
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = python("-c", code)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert "--weight-decay" in done.stdout
     assert "HEAVY []" in done.stdout
-    assert min(times) < 0.5
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
 def test_a_missing_extra_is_one_line() -> None:

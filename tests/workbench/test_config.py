@@ -25,7 +25,7 @@ def test_command_repeats_the_run() -> None:
 
 
 def test_unknown_and_wrong_keys_are_named() -> None:
-    with pytest.raises(InputError, match="no option epoch; did you mean 'epochs'"):
+    with pytest.raises(InputError, match=r"no option 'epoch'\. Did you mean 'epochs'"):
         RunConfig.from_toml('dataset = "wine"\nepoch = 3\n')
     with pytest.raises(InputError, match="--epochs 0: wanted a number greater than or equal to 1"):
         RunConfig.from_toml('dataset = "wine"\nepochs = 0\n')

@@ -9,7 +9,6 @@ from typing import Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from torchobjectives._near import near
 from torchobjectives.workbench.errors import InputError
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -159,6 +158,8 @@ def explain(error: ValidationError) -> str:
 
 
 def _explain_one(problem: dict[str, Any]) -> str:
+    from torchobjectives._validate import near  # here, not above: it imports torch, and --help must not
+
     text = str(problem["msg"]).removeprefix("Value error, ")
     if not problem["loc"]:
         return text
@@ -166,10 +167,10 @@ def _explain_one(problem: dict[str, Any]) -> str:
     flag = "--" + name.replace("_", "-")
     given = problem.get("input")
     if problem["type"] == "extra_forbidden":
-        return f"there is no option {name}{near(name, RunConfig.model_fields)}"
+        return f"there is no option {name!r}. {near(name, RunConfig.model_fields)}"
     if problem["type"] == "literal_error":
         choices = re.findall(r"'([^']*)'", str(problem["ctx"]["expected"]))
-        return f"{flag} {given}{near(str(given), choices)}"
+        return f"{flag} {given}: there is no such choice. {near(str(given), choices)}"
     text = re.sub(r"^Input should be (a valid number )?", "wanted a number ", text, count=1)
     text = text.replace("wanted a number a ", "wanted a ").replace("a valid ", "a ")
     text = text.replace("a integer", "a whole number")

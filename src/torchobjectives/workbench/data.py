@@ -10,7 +10,7 @@ import polars as pl
 import polars.exceptions
 from numpy.typing import NDArray
 
-from torchobjectives._near import near
+from torchobjectives._validate import near
 from torchobjectives.workbench.config import RunConfig, Task
 from torchobjectives.workbench.errors import InputError
 
@@ -74,7 +74,7 @@ def load(config: RunConfig) -> Table:
         assert config.data is not None
         frame, target = read(config.data), config.target or ""
     if target not in frame.columns:
-        raise InputError(f"there is no column {target!r} in {config.source}{near(target, frame.columns)}")
+        raise InputError(f"there is no column {target!r} in {config.source}. {near(target, frame.columns)}")
     if frame.height == 0:
         raise InputError(f"{config.source} has a header and no rows: nothing to learn from")
     if frame.width == 1:
@@ -87,7 +87,7 @@ def read(path: Path) -> pl.DataFrame:
     if not path.exists():
         siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         tables = [name for name in siblings if Path(name).suffix.lower() in READERS]
-        raise InputError(f"there is no file {path}" + (near(path.name, tables) if tables else ""))
+        raise InputError(f"there is no file {path}" + (f". {near(path.name, tables)}" if tables else ""))
     if not path.is_file():
         raise InputError(f"{path} is not a file: name a CSV or Parquet file")
     if path.suffix.lower() not in READERS:
