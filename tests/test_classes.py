@@ -57,6 +57,7 @@ def test_signatures_agree(case: Case) -> None:
         name: hyper[name].annotation for name in wanted
     }
     constructor = inspect.signature(case.loss_class).parameters
+    assert list(constructor.items())[-1][0] == "reduction"
     assert {name: p.default for name, p in constructor.items()} == wanted | {"reduction": "mean"}
     assert all(p.kind is p.KEYWORD_ONLY for p in constructor.values())
 
@@ -109,6 +110,8 @@ def test_moves_and_modes(case: Case) -> None:
     loss = make(case, case.variants[0])
     assert loss.to(torch.float64) is loss
     assert loss.half() is loss
+    with torch.device("meta"):
+        case.loss_class(**case.variants[0].hyper)
     meta = copy.deepcopy(loss).to("meta")
     assert all(t.device.type == "meta" for t in meta.state_dict().values())
     net = nn.ModuleDict({"criterion": make(case, case.variants[0])})
@@ -138,6 +141,7 @@ def test_wrong_construction() -> None:
         (lambda: DiceLoss(sum_over="image"), ValueError, "sum_over"),  # type: ignore[arg-type]
         (lambda: DiceLoss(absent="skp"), ValueError, "Did you mean 'skip'"),  # type: ignore[arg-type]
         (lambda: AdaptiveLogSoftmaxLoss(**HEAD | {"cutoffs": [4, 2]}), ValueError, "cutoffs"),  # type: ignore[arg-type]
+        (lambda: AdaptiveLogSoftmaxLoss(**HEAD | {"cutoffs": 2}), TypeError, r"such as \[2\]"),  # type: ignore[arg-type]
         (lambda: AdaptiveLogSoftmaxLoss(**HEAD | {"cutoffs": [6]}), ValueError, "cutoffs"),  # type: ignore[arg-type]
         (lambda: AdaptiveLogSoftmaxLoss(in_features=4, num_classes=5), TypeError, "needs cutoffs"),  # type: ignore[call-arg]
         (lambda: Loss(), TypeError, "abstract"),

@@ -139,6 +139,8 @@ def test_messages_of_the_class_axis() -> None:
         (torch.zeros(5), torch.zeros(5, dtype=torch.long), ValueError, "use a binary loss"),
         (torch.zeros(5, 3), torch.full((5, 3), 1.5), ValueError, r"probabilities\) holds values"),
         (torch.zeros(5, 3), torch.ones(5, dtype=torch.bool), TypeError, "bool names one of two"),
+        (torch.zeros(3, 0), torch.zeros(3, dtype=torch.long), ValueError, "wanted"),
+        (torch.zeros(3, 1), torch.ones(3, dtype=torch.long), ValueError, "there is 1 class: .* use a binary loss"),
         (torch.zeros(()), torch.zeros((), dtype=torch.long), ValueError, r"wanted \(N, C, ...\)"),
     ]
     for y_pred, y_true, error, words in table:

@@ -20,7 +20,7 @@ def test_types_accepted_and_rejected(tmp_path: Path) -> None:
         (file.stem, str(number), code)
         for file in files
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
-        if "# E: " in line
-        for code in line.split("# E: ")[1].split(", ")
+        if "  # E: " in line
+        for code in line.split("  # E: ")[1].split(", ")
     }
     assert found == wanted, run.stdout + run.stderr

@@ -58,7 +58,8 @@ class Fields(_Declarative, nn.Module):
             if name in cls.__dict__:
                 # Left on the class, the default would hide a buffer of the same name.
                 delattr(cls, name)
-        cls._fields = {**cls._fields, **own}
+        # Own fields first: what is special about a loss reads before what all have.
+        cls._fields = {**own, **{name: field for name, field in cls._fields.items() if name not in own}}
         cls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [
                 inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.annotation)

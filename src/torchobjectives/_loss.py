@@ -56,8 +56,6 @@ class Loss(Fields, abc.ABC):
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        # Base fields come first in the class body's order; the signature reads better with reduction last.
-        cls._fields["reduction"] = cls._fields.pop("reduction")
         if "function" in cls.__dict__:
             given = cls.__dict__["function"]
             if inspect.isfunction(given):
@@ -80,7 +78,7 @@ class Loss(Fields, abc.ABC):
     def _nothing(self) -> tuple[Tensor, Tensor]:
         """An empty batch of the shape this loss takes."""
         tensors = [t for t in self.values().values() if isinstance(t, Tensor)]
-        device = tensors[0].device if tensors else torch.device("cpu")
+        device = next((t.device for t in (*self.buffers(), *self.parameters())), torch.device("cpu"))
         spec = type(self).spec
         if spec.y_true in ("classes", "masks"):
             classes = next((t.numel() for t in tensors if t.ndim == 1), 2)
