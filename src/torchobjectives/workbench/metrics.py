@@ -81,8 +81,9 @@ def evaluate(problem: Problem, y: Array, predictions: Array, *, seed: int) -> di
 def _interval(value: float, spread: NDArray[np.float64]) -> Interval:
     known = spread[np.isfinite(spread)]
     low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
+    # Rounding, or few rows, can leave the value a hair outside its own interval.
+    numbers = {"value": float(value), "low": float(min(low, value)), "high": float(max(high, value))}
     # JSON has no NaN: a score that is not defined is null.
-    numbers = {"value": float(value), "low": float(low), "high": float(high)}
     return {key: number if np.isfinite(number) else None for key, number in numbers.items()}
 
 
