@@ -255,9 +255,9 @@ def test_a_penalty_must_be_a_scalar() -> None:
     ("y_pred", "y_true", "options", "message"),
     [
         ({"main"}, {"main", "aux"}, {}, r"y_pred has nothing for \['aux'\]"),
-        ({"main", "aux"}, {"main", "aus"}, {}, "y_true has the unknown name 'aus'; did you mean 'aux'"),
-        ({"main", "aux", "third"}, {"main", "aux"}, {}, "unknown name 'third'; there is 'main', 'aux'"),
-        ({"main", "aux"}, {"main", "aux"}, {"weight": {"mian"}}, "weight has .* 'mian'; did you mean 'main'"),
+        ({"main", "aux"}, {"main", "aus"}, {}, "y_true has the unknown name 'aus'. Did you mean 'aux'"),
+        ({"main", "aux", "third"}, {"main", "aux"}, {}, "unknown name 'third'. Known: 'main', 'aux'"),
+        ({"main", "aux"}, {"main", "aux"}, {"weight": {"mian"}}, "weight has .* 'mian'. Did you mean 'main'"),
         ({"main", "aux"}, {"main", "aux"}, {"mask": {"loss"}}, "mask has the unknown name 'loss'"),
     ],
 )
@@ -299,7 +299,7 @@ def test_named_losses_want_dicts() -> None:
             "'l1' names both a loss and a penalty",
         ),
         (lambda: Objective({"l1_2": nn.L1Loss()}, [L1(0.1), L1(0.1)]), ValueError, "'l1_2' names both"),
-        (lambda: Objective(nn.MSELoss(), term_weights={"los": 1}), ValueError, "did you mean 'loss'"),
+        (lambda: Objective(nn.MSELoss(), term_weights={"los": 1}), ValueError, "Did you mean 'loss'"),
         (
             lambda: Objective(nn.MSELoss(), [L1(0.1)], {"l1": 1}),
             ValueError,
@@ -310,7 +310,7 @@ def test_named_losses_want_dicts() -> None:
             ValueError,
             r"term_weights\['loss'\]",
         ),
-        (lambda: Objective(nn.MSELoss(), term_weights={"loss": "1"}), TypeError, "must be a number"),
+        (lambda: Objective(nn.MSELoss(), term_weights={"loss": "1"}), TypeError, "has type str, wanted"),
         (lambda: Objective(nn.MSELoss(), term_weights=[1]), TypeError, "term_weights must be a dict"),
         (lambda: Objective(nn.MSELoss()).bind([]), TypeError, "model must be a torch.nn.Module"),
     ],

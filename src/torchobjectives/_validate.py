@@ -30,15 +30,24 @@ def readable(*tensors: Tensor) -> bool:
     return all(type(t) in (Tensor, torch.nn.Parameter) and t.device.type == "cpu" for t in tensors)
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown ``name``: the nearest known ones, or all of them."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    if not close:
-        return "Known: " + (", ".join(known) or "none") + "."
-    likeness = {c: difflib.SequenceMatcher(None, c, name).ratio() for c in close}
-    best = [c for c in close if likeness[c] > likeness[close[0]] - 0.1]
-    return "Did you mean " + " or ".join(map(repr, best)) + "?"
+def near(word: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown word: the nearest known ones, or what there is."""
+    names = list(dict.fromkeys(known))
+    core = word.replace("*", "").strip(".").lower()
+    scores = {name: _resemblance(core, name.lower()) for name in names}
+    best = max(scores.values(), default=0.0)
+    if best < 0.6:
+        more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+        return f"Known: {', '.join(map(repr, names[:20])) or 'nothing'}{more}."
+    close = sorted((name for name in names if scores[name] > max(best - 0.1, 0.6)), key=lambda name: -scores[name])
+    return f"Did you mean {' or '.join(map(repr, close[:3]))}?"
+
+
+def _resemblance(core: str, name: str) -> float:
+    """How close a word is to a dotted name, to one of its ends, or to one of its parts."""
+    parts = name.split(".")
+    forms = [*(".".join(parts[i:]) for i in range(len(parts))), *parts]
+    return max(difflib.SequenceMatcher(None, core, form).ratio() for form in forms)
 
 
 def choice(name: str, value: object, options: Sequence[str]) -> None:
@@ -99,6 +108,15 @@ finite = in_range()
 positive = in_range(low=0.0, open_low=True)
 non_negative = in_range(low=0.0)
 fraction = in_range(low=0.0, high=1.0)
+
+
+def number(name: str, value: object, *, low: float = -math.inf, high: float = math.inf) -> float:
+    """``value`` as a plain number, once it is known to be finite and in ``[low, high]``."""
+    wanted = in_range(low=low, high=high)
+    if isinstance(value, Tensor):
+        raise TypeError(f"{name} has type Tensor, wanted {wanted}. Did you mean {name}.item()?")
+    wanted(**{name: value})
+    return value if type(value) is int else float(value)  # type: ignore[arg-type]
 
 
 def whole(*, low: int, **values: object) -> None:

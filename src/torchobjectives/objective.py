@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, final
 
 from torch import Tensor, nn
 
-from torchobjectives._near import finite, near
+from torchobjectives._validate import near, number
 
 __all__ = ["BoundObjective", "Objective"]
 
@@ -318,14 +318,14 @@ def _checked_weights(term_weights: Mapping[str, float], losses: Mapping[str, Any
     if not isinstance(term_weights, Mapping):
         raise TypeError(f'term_weights must be a dict such as {{"aux": 0.1}}, got {term_weights!r}')
     _refuse_unknown("term_weights", term_weights, list(losses))
-    given = {name: finite(f"term_weights[{name!r}]", weight) for name, weight in term_weights.items()}
+    given = {name: number(f"term_weights[{name!r}]", weight) for name, weight in term_weights.items()}
     return {name: given.get(name, 1.0) for name in losses}
 
 
 def _refuse_unknown(what: str, given: Mapping[str, Any], names: list[str]) -> None:
     for name in given:
         if name not in names:
-            raise ValueError(f"{what} has the unknown name {name!r}{near(str(name), names)}")
+            raise ValueError(f"{what} has the unknown name {name!r}. {near(str(name), names)}")
 
 
 def _unit_keywords(term: LossTerm) -> tuple[str, ...]:

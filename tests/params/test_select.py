@@ -72,11 +72,11 @@ def test_only_the_star_is_special(pattern: str) -> None:
 
 def test_each_pattern_must_match_and_near_names_are_listed() -> None:
     model = nn.ModuleDict({"backbone": nn.Linear(2, 2), "head": nn.Linear(2, 1)})
-    with pytest.raises(ValueError, match=r"'\*.haed.\*' matches no parameter; did you mean 'head.weight'"):
+    with pytest.raises(ValueError, match=r"'\*.haed.\*' matches no parameter. Did you mean 'head.weight'"):
         select.matching("backbone.*", "*.haed.*")(model)
-    with pytest.raises(ValueError, match=r"there is 'backbone.weight', 'backbone.bias', 'head.weight'"):
+    with pytest.raises(ValueError, match=r"Known: 'backbone.weight', 'backbone.bias', 'head.weight'"):
         select.matching("qqq")(model)
-    with pytest.raises(ValueError, match="there is nothing"):
+    with pytest.raises(ValueError, match="Known: nothing"):
         select.matching("*.bias")(nn.ReLU())
 
 

@@ -309,24 +309,24 @@ def test_not_a_model(penalty: Penalty) -> None:
 @pytest.mark.parametrize("make", [L1, L2, GroupLasso, lambda c: ElasticNet(c, 0.5)])
 def test_wrong_coefficients(make: Callable[[Any], Penalty]) -> None:
     for wrong in (-1e-9, math.nan, math.inf, -math.inf):
-        with pytest.raises(ValueError, match="coefficient must be a finite number ≥ 0, got"):
+        with pytest.raises(ValueError, match=r"coefficient is .*, wanted a finite number >= 0"):
             make(wrong)
     for strange in ("0.1", None, True, [0.1], torch.tensor(0.1), 1j):
-        with pytest.raises(TypeError, match="coefficient must be a number, got"):
+        with pytest.raises(TypeError, match=r"coefficient has type .*, wanted a finite number"):
             make(strange)
 
 
 def test_wrong_ratio_and_on() -> None:
     for wrong in (-0.1, 1.1, math.nan):
-        with pytest.raises(ValueError, match="l1_ratio must be a finite number from 0 to 1"):
+        with pytest.raises(ValueError, match=r"l1_ratio is .*, wanted a number in \[0, 1\]"):
             ElasticNet(0.1, wrong)
-    with pytest.raises(TypeError, match="l1_ratio must be a number"):
+    with pytest.raises(TypeError, match="l1_ratio has type"):
         ElasticNet(0.1, "half")
     with pytest.raises(TypeError, match="on must be a pattern"):
         L1(0.1, on=["a"])
     with pytest.raises(ValueError, match="must not be empty"):
         L1(0.1, on="")
-    with pytest.raises(ValueError, match=r"'\*.wieght' matches no parameter; did you mean 'weight'"):
+    with pytest.raises(ValueError, match=r"'\*.wieght' matches no parameter. Did you mean 'weight'"):
         L1(0.1, on="*.wieght").value(nn.Linear(2, 1))
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, final
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from torchobjectives._near import finite
+from torchobjectives._validate import number
 from torchobjectives.params._roles import Entry, describe, inventory
 from torchobjectives.params.select import Selector, matching, weights
 
@@ -76,7 +76,7 @@ def param_groups(
     Elsewhere: mmengine makes one group per tensor (slow); timm, detectron2 and mmengine ignore a pattern that
     matches nothing.
     """
-    finite("weight_decay", weight_decay, low=0.0)
+    number("weight_decay", weight_decay, low=0.0)
     entries = inventory(model)
     trainable = [entry for entry in entries if entry.parameter.requires_grad]
     if not trainable:
@@ -135,9 +135,9 @@ def _checked(key: object, value: Any) -> Any:
     # torch takes a misspelt option without a word, and its optimizers then ignore it.
     meant = difflib.get_close_matches(key, _OPTIONS, n=1, cutoff=0.85)
     if meant and key not in _OPTIONS:
-        raise ValueError(f"{key!r} is no option that torch's optimizers know; did you mean {meant[0]!r}?")
+        raise ValueError(f"{key!r} is no option that torch's optimizers know. Did you mean {meant[0]!r}?")
     if key in ("lr", "weight_decay"):
-        finite(key, value.item() if isinstance(value, Tensor) and value.numel() == 1 else value, low=0.0)
+        number(key, value.item() if isinstance(value, Tensor) and value.numel() == 1 else value, low=0.0)
     return value
 
 

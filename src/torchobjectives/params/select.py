@@ -8,7 +8,7 @@ from typing import final
 
 from torch import nn
 
-from torchobjectives._near import near
+from torchobjectives._validate import near
 from torchobjectives.params._roles import Entry, inventory
 
 __all__ = ["Selector", "matching", "weights"]
@@ -77,7 +77,7 @@ def matching(*patterns: str) -> Selector:
         ['0.bias', '2.weight', '2.bias']
         >>> matching("*.bais")(model)
         Traceback (most recent call last):
-        ValueError: pattern '*.bais' matches no parameter; did you mean '0.bias' or '2.bias'?
+        ValueError: pattern '*.bais' matches no parameter. Did you mean '0.bias' or '2.bias'?
     """
     if not patterns:
         raise ValueError('select.matching() needs at least one pattern, such as "*.head.*"')
@@ -128,4 +128,4 @@ def _nothing(pattern: str, matched: Sequence[Entry], entries: Sequence[Entry]) -
     if matched:
         names = ", ".join(repr(entry.name) for entry in matched[:5])
         return f"pattern {pattern!r} matches only frozen parameters ({names}): set requires_grad or drop it"
-    return f"pattern {pattern!r} matches no parameter{near(pattern, [entry.name for entry in entries])}"
+    return f"pattern {pattern!r} matches no parameter. {near(pattern, [entry.name for entry in entries])}"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from torchobjectives._near import finite
+from torchobjectives._validate import number
 from torchobjectives.params._roles import Entry
 from torchobjectives.penalties._penalty import (
     On,
@@ -62,7 +62,7 @@ class GroupLasso(Penalty):
     name = "group_lasso"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "coefficient", finite("coefficient", self.coefficient, low=0.0))
+        object.__setattr__(self, "coefficient", number("coefficient", self.coefficient, low=0.0))
         checked_on(self.on)
 
     def value(self, model: nn.Module) -> Tensor:

@@ -6,7 +6,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from torchobjectives._near import finite
+from torchobjectives._validate import number
 from torchobjectives.penalties._penalty import (
     On,
     Penalty,
@@ -55,7 +55,7 @@ class L1(Penalty):
     name = "l1"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "coefficient", finite("coefficient", self.coefficient, low=0.0))
+        object.__setattr__(self, "coefficient", number("coefficient", self.coefficient, low=0.0))
         checked_on(self.on)
 
     def value(self, model: nn.Module) -> Tensor:
@@ -104,7 +104,7 @@ class L2(Penalty):
     name = "l2"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "coefficient", finite("coefficient", self.coefficient, low=0.0))
+        object.__setattr__(self, "coefficient", number("coefficient", self.coefficient, low=0.0))
         checked_on(self.on)
 
     def value(self, model: nn.Module) -> Tensor:
@@ -153,8 +153,8 @@ class ElasticNet(Penalty):
     name = "elastic_net"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "coefficient", finite("coefficient", self.coefficient, low=0.0))
-        object.__setattr__(self, "l1_ratio", finite("l1_ratio", self.l1_ratio, low=0.0, high=1.0))
+        object.__setattr__(self, "coefficient", number("coefficient", self.coefficient, low=0.0))
+        object.__setattr__(self, "l1_ratio", number("l1_ratio", self.l1_ratio, low=0.0, high=1.0))
         checked_on(self.on)
 
     def value(self, model: nn.Module) -> Tensor:
