@@ -19,7 +19,7 @@ from torchobjectives import _exports  # noqa: E402
 
 project = "torchobjectives"
 author = "the torchobjectives authors"
-copyright = author  # noqa: A001
+copyright = author
 version = release = torchobjectives.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
