@@ -39,7 +39,6 @@ myst_heading_anchors = 3
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": False}
 maximum_signature_line_length = 80
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
@@ -70,8 +69,8 @@ def _family_page(family: str) -> str:
 
 
 def _mathml(self: Any, node: nodes.Element, *, block: bool) -> None:
-    # Sizes of brackets are the browser's affair; docutils does not know these commands.
-    formula = re.sub(r"\\[bB]igg?[lrm]?(?![a-zA-Z])", "", node.astext())
+    # Sizes of brackets are the browser's affair, and docutils knows neither them nor an escaped underscore in \\text.
+    formula = re.sub(r"\\[bB]igg?[lrm]?(?![a-zA-Z])", "", node.astext()).replace(r"\_", "_")
     try:
         mathml = tex2mathml(formula, as_block=block)
     except MathError as error:

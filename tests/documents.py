@@ -32,11 +32,11 @@ def loss_table() -> str:
         for class_name, function in pairs:
             loss = getattr(torchobjectives, class_name)
             fields = [f for f in loss.fields().values() if f.name != "reduction"]
-            given = ", ".join(f.name if f.default is REQUIRED else f"{f.name}={f.default!r}" for f in fields)
+            given = ", ".join(f"`{f.name}`" if f.default is REQUIRED else f"`{f.name}={f.default!r}`" for f in fields)
             name = f"`{class_name}`" + (f", `{function}`" if function else "")
             spec = loss.spec
             words = [word.replace("_", "-") for word in (spec.y_pred, spec.y_true, spec.unit)]
-            rows.append(f"| {name} | {given and f'`{given}`'} | " + " | ".join(words) + " |")
+            rows.append(f"| {name} | {given} | " + " | ".join(words) + " |")
     return "\n".join(rows)
 
 
