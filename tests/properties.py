@@ -302,15 +302,17 @@ def pure(s: Subject) -> None:
     inputs = [y_pred, y_true, w, mask, *(v for v in s.hyper.values() if isinstance(v, Tensor))]
     before = [(x.clone(), x._version) for x in inputs]
     state = torch.get_rng_state()
-    first = s(y_pred, y_true, weight=w, mask=mask)
-    with torch.no_grad():
-        assert not s(y_pred, y_true, weight=w, mask=mask).requires_grad
-        assert not torch.is_grad_enabled(), "the grad mode has changed"
-    assert torch.equal(torch.get_rng_state(), state), "the random state has changed"
-    for x, (old, version) in zip(inputs, before, strict=True):
-        assert torch.equal(x, old), "an input has changed"
-        assert x._version == version, "an input has been written to"
-    assert torch.equal(first, s(y_pred, y_true, weight=w, mask=mask)), "the second call differs from the first"
+    # Without a mask too: dead slots are filled in copies, which would shield the inputs.
+    for population in ({}, {"weight": w, "mask": mask}):
+        first = s(y_pred, y_true, **population)
+        with torch.no_grad():
+            assert not s(y_pred, y_true, **population).requires_grad
+            assert not torch.is_grad_enabled(), "the grad mode has changed"
+        assert torch.equal(torch.get_rng_state(), state), "the random state has changed"
+        for x, (old, version) in zip(inputs, before, strict=True):
+            assert torch.equal(x, old), "an input has changed"
+            assert x._version == version, "an input has been written to"
+        assert torch.equal(first, s(y_pred, y_true, **population)), "the second call differs from the first"
 
 
 def reads_nothing(s: Subject, evaluate_with: Callable[[dict[str, Any]], Callable[..., Tensor]]) -> None:

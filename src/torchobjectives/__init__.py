@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torchobjectives._exports import HOMES
 
 if TYPE_CHECKING:
+    from torchobjectives import functional as functional
     from torchobjectives._loss import (
         Loss as Loss,
     )

@@ -58,7 +58,8 @@ class Fields(_Declarative, nn.Module):
             if name in cls.__dict__:
                 # Left on the class, the default would hide a buffer of the same name.
                 delattr(cls, name)
-        cls._fields = {**cls._fields, **own}
+        # Own fields first: what is special about a loss reads before what all have.
+        cls._fields = {**own, **{name: field for name, field in cls._fields.items() if name not in own}}
         cls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [
                 inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.annotation)
@@ -103,7 +104,7 @@ class Fields(_Declarative, nn.Module):
         if isinstance(value, Tensor) and not isinstance(value, nn.Parameter) and name in type(self)._fields:
             self.__dict__.pop(name, None)
             if name not in self._parameters:
-                self.register_buffer(name, value)
+                self.register_buffer(name, owned(value))
                 return
         super().__setattr__(name, value)
 
@@ -115,6 +116,11 @@ class Fields(_Declarative, nn.Module):
     def values(self) -> dict[str, Any]:
         """The fields of this instance and what they hold."""
         return {name: getattr(self, name) for name in type(self)._fields}
+
+
+def owned(value: Tensor) -> Tensor:
+    """A copy, so that loading a state never writes into the caller's tensor; one that is trained is not copied."""
+    return value if value.requires_grad else value.clone()
 
 
 def to_plain(value: Any) -> Any:

@@ -6,17 +6,20 @@ import abc
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, final
 
 import torch
 from torch import Tensor, nn
 
 from torchobjectives import _reduction, _validate
-from torchobjectives._fields import Fields, to_plain
+from torchobjectives._fields import Fields, owned, to_plain
 from torchobjectives._reduction import Reduction, full_precision
 from torchobjectives._spec import CUSTOM, Spec
 
 _CONTRACT: Final = ("weight", "mask", "reduction")
+# A function takes weight, mask and reduction itself, or returns one value per unit, the latter perhaps only when
+# asked for reduction="none", as torch's.
+Convention = Literal["contract", "values", "torch"]
 
 
 class Loss(Fields, abc.ABC):
@@ -47,20 +50,17 @@ class Loss(Fields, abc.ABC):
     spec: ClassVar[Spec] = CUSTOM
     # Buffers that hold counts: .half() and .to(dtype) leave them float64, for a rounded count is lost.
     float64_buffers: ClassVar[tuple[str, ...]] = ()
-    _values_of: ClassVar[Callable[..., Tensor] | None] = None
+    _convention: ClassVar[Convention] = "contract"
 
     reduction: Reduction = "mean"
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        # Base fields come first in the class body's order; the signature reads better with reduction last.
-        cls._fields["reduction"] = cls._fields.pop("reduction")
         if "function" in cls.__dict__:
             given = cls.__dict__["function"]
             if inspect.isfunction(given):
                 cls.function = staticmethod(given)
-            found = values_of(cls.function)
-            cls._values_of = found if found is None else staticmethod(found)
+            cls._convention = convention_of(cls.function)
 
     def __init__(self, *args: Any, **given: Any) -> None:
         super().__init__(*args, **given)
@@ -78,7 +78,7 @@ class Loss(Fields, abc.ABC):
     def _nothing(self) -> tuple[Tensor, Tensor]:
         """An empty batch of the shape this loss takes."""
         tensors = [t for t in self.values().values() if isinstance(t, Tensor)]
-        device = tensors[0].device if tensors else torch.device("cpu")
+        device = next((t.device for t in (*self.buffers(), *self.parameters())), torch.device("cpu"))
         spec = type(self).spec
         if spec.y_true in ("classes", "masks"):
             classes = next((t.numel() for t in tensors if t.ndim == 1), 2)
@@ -119,9 +119,11 @@ class Loss(Fields, abc.ABC):
         """Evaluate under any reduction, whatever ``self.reduction`` says."""
         given = self.hyper_parameters()
         population: dict[str, Any] = {"weight": weight, "mask": mask, "reduction": reduction}
-        if self._values_of is None:
+        if self._convention == "contract":
             return self.function(y_pred, y_true, **given, **population)
-        return reduce_values(y_pred, y_true, function=self._values_of, hyper_parameters=given, **population)
+        if self._convention == "torch":
+            given["reduction"] = "none"
+        return reduce_values(y_pred, y_true, function=self.function, hyper_parameters=given, **population)
 
     def forward(
         self, y_pred: Tensor, y_true: Tensor, *, weight: Tensor | None = None, mask: Tensor | None = None
@@ -193,11 +195,11 @@ class FunctionLoss(Loss):
         _check_hyper_parameters(function, hyper_parameters)
         self.function = function  # type: ignore[misc, method-assign]  # the one class whose function differs by instance
         self.reduction = reduction
-        self._values_of = values_of(function)  # type: ignore[misc]
+        self._convention = convention_of(function)  # type: ignore[misc]
         self._names = tuple(hyper_parameters)
         for name, value in hyper_parameters.items():
             if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
-                self.register_buffer(name, value)
+                self.register_buffer(name, owned(value))
             else:
                 setattr(self, name, value)
 
@@ -281,23 +283,23 @@ def _parameters(function: Callable[..., Tensor]) -> dict[str, inspect.Parameter]
         return None
 
 
-def values_of(function: Callable[..., Tensor]) -> Callable[..., Tensor] | None:
-    """The function that gives one value per unit; None if it takes weight, mask and reduction itself."""
+def convention_of(function: Callable[..., Tensor]) -> Convention:
+    """How a function is called; decided once, by the names of its parameters."""
     parameters = _parameters(function)
     if parameters is None:
-        return function
+        return "values"
     if next(iter(parameters), None) == "self":
         raise TypeError("A loss function takes (y_pred, y_true, ...), not self: make it a @staticmethod.")
     taken = [name for name in _CONTRACT if name in parameters]
     if len(taken) == len(_CONTRACT):
-        return None
+        return "contract"
     if "mask" in taken:
         missing = " and ".join(name for name in _CONTRACT if name not in taken)
         raise TypeError(
             f"{name_of(function)} takes {' and '.join(taken)} but not {missing}: take all of weight, mask "
             "and reduction, or none of them and return one value per unit."
         )
-    return functools.partial(function, reduction="none") if "reduction" in taken else function
+    return "torch" if "reduction" in taken else "values"
 
 
 @full_precision

@@ -119,11 +119,17 @@ def number(name: str, value: object, *, low: float = -math.inf, high: float = ma
     return value if type(value) is int else float(value)  # type: ignore[arg-type]
 
 
-def whole(*, low: int, **values: object) -> None:
-    """Raise unless every value is an integer of at least ``low``."""
+def integer(**values: object) -> None:
+    """Raise unless every value is an integer."""
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{name} has type {type(value).__name__}, wanted a whole number >= {low}.")
+        if isinstance(value, bool) or not isinstance(value, (int, torch.SymInt)):
+            raise TypeError(f"{name} has type {type(value).__name__}, wanted a whole number.")
+
+
+def whole(*, low: int, **values: int) -> None:
+    """Raise unless every value is an integer of at least ``low``."""
+    integer(**values)
+    for name, value in values.items():
         if value < low:
             raise ValueError(f"{name} is {value}, wanted a whole number >= {low}.")
 

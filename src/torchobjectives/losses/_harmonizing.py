@@ -81,6 +81,7 @@ class HarmonizingLoss(Loss):
         reduction: Reduction = "mean",
     ) -> Tensor:
         """Evaluate under any reduction; in training, count the batch first."""
+        _validate.fraction(momentum=self.momentum)
         population: dict[str, Any] = {"weight": weight, "mask": mask}
         given = self.hyper_parameters()
         counts = self.get_buffer("bin_counts")

@@ -56,10 +56,11 @@ def prepare_classes(
     """
     _validate.prediction(y_pred)
     _validate.real_target(y_true)
-    if y_pred.ndim == 0:
-        raise ValueError("y_pred has shape (), wanted (N, C, ...) with the classes at dim 1.")
+    _validate.integer(ignore_index=ignore_index)
     axis = class_axis(y_pred)
-    units = y_pred.select(axis, 0) if y_pred.shape[axis] else y_pred.sum(axis)
+    if y_pred.ndim == 0 or y_pred.shape[axis] == 0:
+        raise ValueError(f"y_pred has shape {_validate.shape(y_pred)}, wanted (N, C, ...) with the classes at dim 1.")
+    units = y_pred.select(axis, 0)
     classes = y_pred.shape[axis]
     is_index = _is_index(y_pred, y_true, units)
     w = unit_weight(units, weight, mask)
@@ -115,7 +116,7 @@ def _with_probabilities(
 
 def _is_index(y_pred: Tensor, y_true: Tensor, units: Tensor) -> bool:
     """Whether y_true holds class indices; False for probabilities; raises where it can be neither."""
-    if y_true.shape == y_pred.shape:
+    if y_true.shape == y_pred.shape and y_pred.ndim > 1:
         return False
     if y_true.shape != units.shape:
         raise ValueError(
@@ -143,8 +144,8 @@ def _shape_hint(y_pred: Tensor, y_true: Tensor, units: Tensor) -> str:
         return " The class axis is dim 1. Did you mean y_true.movedim(-1, 1)?"
     if hint := _validate.squeeze_hint(units, y_true).replace("y_pred.squeeze", "y_true.unsqueeze"):
         return hint
-    if y_pred.shape == y_true.shape[:1] and y_true.ndim == 1:
-        return " For one logit per sample use a binary loss such as binary_cross_entropy_loss."
+    if y_pred.ndim == 1 and y_true.shape == y_pred.shape:
+        return " For one logit per sample use a binary loss; for one sample's classes, unsqueeze(0) both."
     return ""
 
 
@@ -165,9 +166,11 @@ def check_index(index: Tensor, classes: int, w: Tensor | None, ignore_index: int
     counted = ~ignored if w is None else ~ignored & (w > 0)
     wrong = index[counted & ((index < 0) | (index >= classes))]
     if wrong.numel():
+        are, es = ("is", "") if classes == 1 else ("are", "es")
         raise ValueError(
-            f"y_true holds the class {int(wrong[0])}, but there are {classes} classes: wanted indices from 0 to "
-            f"{classes - 1}" + ("." if ignore_index is None else f", or ignore_index={ignore_index}.")
+            f"y_true holds the class {int(wrong[0])}, but there {are} {classes} class{es}: wanted indices from 0 to "
+            f"{classes - 1}{'' if ignore_index is None else f', or ignore_index={ignore_index}'}."
+            + (" For one logit per sample use a binary loss." if classes == 1 else "")
         )
     return ignored if bool(ignored.any()) else None
 

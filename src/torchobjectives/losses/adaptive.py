@@ -126,6 +126,8 @@ class AdaptiveLogSoftmaxLoss(Loss):
         _validate.whole(low=2, num_classes=self.num_classes)
         _validate.positive(div_value=self.div_value)
         _validate.choice("reduction", self.reduction, REDUCTIONS)
+        if isinstance(self.cutoffs, (int, str)):
+            raise TypeError(f"cutoffs is {self.cutoffs!r}, wanted a list of whole numbers such as [{self.cutoffs}].")
         cuts = list(self.cutoffs)
         if not cuts or any(isinstance(c, bool) or not isinstance(c, int) for c in cuts) or cuts != sorted(set(cuts)):
             raise ValueError(f"cutoffs is {self.cutoffs!r}, wanted increasing whole numbers.")

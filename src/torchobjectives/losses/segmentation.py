@@ -139,7 +139,8 @@ def prepare_regions(
     """Check and prepare (N, C, …) predictions with class indices (N, …) or masks (N, C, …)."""
     _validate.prediction(y_pred)
     _validate.real_target(y_true)
-    if y_pred.ndim < 2:
+    _validate.integer(ignore_index=ignore_index)
+    if y_pred.ndim < 2 or y_pred.shape[1] == 0:
         raise ValueError(
             f"y_pred has shape {_validate.shape(y_pred)}, wanted (N, C, ...); for one class y_pred.unsqueeze(1)."
         )

@@ -1,0 +1,318 @@
+"""The class forms: signatures, fields, state, copies, configurations, predictions."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import math
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import torchobjectives
+from tests.cases import BY_NAME, CASES, HEAD, Case, Variant, generator, grid
+from torchobjectives import (
+    AdaptiveLogSoftmaxLoss,
+    BarronLoss,
+    CrossEntropyLoss,
+    DiceLoss,
+    FocalLoss,
+    GHMCLoss,
+    GHMRLoss,
+    HuberLoss,
+    Loss,
+    MSELoss,
+    NLLLoss,
+    _exports,
+    from_config,
+    functional,
+)
+from torchobjectives._loss import FunctionLoss
+
+GRID = [pytest.param(case, variant, id=name) for case, variant, name in grid()]
+# State belongs to the call of the function and to the buffer of the class.
+STATE = {"ghmc_loss": {"bin_counts"}, "ghmr_loss": {"bin_counts"}}
+POPULATION = {"weight", "mask", "reduction"}
+
+
+def make(case: Case, variant: Variant) -> Loss:
+    torch.manual_seed(0)
+    return case.loss_class(**variant.hyper)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.name != "adaptive_log_softmax_loss"], ids=lambda c: c.name)
+def test_signatures_agree(case: Case) -> None:
+    function = inspect.signature(getattr(functional, case.name)).parameters
+    fields = case.loss_class.fields()
+    assert list(function)[:2] == ["y_pred", "y_true"]
+    hyper = {name: p for name, p in function.items() if name not in POPULATION | {"y_pred", "y_true"}}
+    assert all(p.kind is p.KEYWORD_ONLY for name, p in function.items() if name not in ("y_pred", "y_true"))
+    wanted = {name: p.default for name, p in hyper.items() if name not in STATE.get(case.name, ())}
+    assert {name: f.default for name, f in fields.items() if name != "reduction"} == wanted
+    assert {name: f.annotation for name, f in fields.items() if name != "reduction"} == {
+        name: hyper[name].annotation for name in wanted
+    }
+    constructor = inspect.signature(case.loss_class).parameters
+    assert list(constructor.items())[-1][0] == "reduction"
+    assert {name: p.default for name, p in constructor.items()} == wanted | {"reduction": "mean"}
+    assert all(p.kind is p.KEYWORD_ONLY for p in constructor.values())
+
+
+@pytest.mark.parametrize(("case", "variant"), GRID)
+def test_class_equals_function(case: Case, variant: Variant) -> None:
+    y_pred, y_true = variant.sample(generator(1), 4)
+    w, mask = torch.rand(4, dtype=torch.float64), torch.tensor([True, False, True, True])
+    for reduction in ("mean", "sum", "none"):
+        loss = case.loss_class(**variant.hyper, reduction=reduction)
+        if case.name == "adaptive_log_softmax_loss":
+            torch.manual_seed(0)
+            loss = case.loss_class(**variant.hyper, reduction=reduction).double()
+        wanted = case.evaluate(variant)(y_pred, y_true, weight=w, mask=mask, reduction=reduction)
+        torch.testing.assert_close(loss(y_pred, y_true, weight=w, mask=mask), wanted, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(("case", "variant"), GRID)
+def test_copies_are_equal(case: Case, variant: Variant) -> None:
+    loss = make(case, variant)
+    y_pred, y_true = (v.float() if v.is_floating_point() else v for v in variant.sample(generator(1), 4))
+    loss(y_pred, y_true)  # state, where there is some
+    restored = make(case, variant)
+    restored.load_state_dict(loss.state_dict())
+    for other in (pickle.loads(pickle.dumps(loss)), copy.deepcopy(loss), restored):
+        assert repr(other) == repr(loss)
+        torch.testing.assert_close(other.eval()(y_pred, y_true), copy.deepcopy(loss).eval()(y_pred, y_true))
+        for name, tensor in loss.state_dict().items():
+            twin = other.state_dict()[name]
+            assert torch.equal(twin, tensor)
+            assert twin.dtype == tensor.dtype
+            assert twin.data_ptr() != tensor.data_ptr() or not tensor.numel()
+
+
+@pytest.mark.parametrize(("case", "variant"), GRID)
+def test_configuration_round_trip(case: Case, variant: Variant) -> None:
+    loss = make(case, variant)
+    config = json.loads(json.dumps(loss.to_config()))
+    assert config["name"] == case.name == loss.name
+    again = from_config(config)
+    assert repr(again) == repr(loss)
+    assert type(again) is type(loss)
+    for name, value in loss.values().items():
+        if isinstance(value, Tensor):
+            torch.testing.assert_close(getattr(again, name), value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+def test_moves_and_modes(case: Case) -> None:
+    loss = make(case, case.variants[0])
+    assert loss.to(torch.float64) is loss
+    assert loss.half() is loss
+    with torch.device("meta"):
+        case.loss_class(**case.variants[0].hyper)
+    meta = copy.deepcopy(loss).to("meta")
+    assert all(t.device.type == "meta" for t in meta.state_dict().values())
+    net = nn.ModuleDict({"criterion": make(case, case.variants[0])})
+    for name, tensor in net.half().state_dict().items():
+        assert tensor.dtype is (torch.float64 if name.endswith("bin_counts") else torch.float16)
+
+
+def test_wrong_construction() -> None:
+    table: list[tuple[Any, type[Exception], str]] = [
+        (lambda: HuberLoss(1.0), TypeError, r"keyword arguments only.*HuberLoss\(delta="),  # type: ignore[misc]
+        (lambda: HuberLoss(dleta=1.0), TypeError, "no hyper-parameter 'dleta'. Did you mean 'delta'"),  # type: ignore[call-arg]
+        (lambda: HuberLoss(delta=-1.0), ValueError, r"delta is -1.0, wanted a finite number > 0"),
+        (lambda: HuberLoss(delta=math.nan), ValueError, "delta is nan"),
+        (lambda: HuberLoss(delta="1"), TypeError, "delta has type str"),  # type: ignore[arg-type]
+        (lambda: HuberLoss(delta=True), TypeError, "delta has type bool"),
+        (lambda: FocalLoss(gamma=-0.1), ValueError, "gamma"),
+        (lambda: FocalLoss(alpha=1.5), ValueError, r"alpha is 1.5, wanted a number in \[0, 1\]"),
+        (lambda: MSELoss(reduction="avg"), ValueError, "reduction is 'avg'"),  # type: ignore[arg-type]
+        (lambda: GHMCLoss(bins=0), ValueError, "bins"),
+        (lambda: GHMCLoss(bins=2.5), TypeError, "bins"),  # type: ignore[arg-type]
+        (lambda: GHMRLoss(momentum=1.5), ValueError, "momentum"),
+        (lambda: GHMRLoss(mu=0.0), ValueError, "mu"),
+        (lambda: CrossEntropyLoss(class_weight=[1.0, -2.0]), ValueError, "class_weight"),
+        (lambda: CrossEntropyLoss(label_smoothing=2.0), ValueError, "label_smoothing"),
+        (lambda: BarronLoss(scale=0.0), ValueError, "scale"),
+        (lambda: BarronLoss(alpha=math.nan), ValueError, "alpha"),
+        (lambda: DiceLoss(sum_over="image"), ValueError, "sum_over"),  # type: ignore[arg-type]
+        (lambda: DiceLoss(absent="skp"), ValueError, "Did you mean 'skip'"),  # type: ignore[arg-type]
+        (lambda: AdaptiveLogSoftmaxLoss(**HEAD | {"cutoffs": [4, 2]}), ValueError, "cutoffs"),  # type: ignore[arg-type]
+        (lambda: AdaptiveLogSoftmaxLoss(**HEAD | {"cutoffs": 2}), TypeError, r"such as \[2\]"),  # type: ignore[arg-type]
+        (lambda: AdaptiveLogSoftmaxLoss(**HEAD | {"cutoffs": [6]}), ValueError, "cutoffs"),  # type: ignore[arg-type]
+        (lambda: AdaptiveLogSoftmaxLoss(in_features=4, num_classes=5), TypeError, "needs cutoffs"),  # type: ignore[call-arg]
+        (lambda: Loss(), TypeError, "abstract"),
+    ]
+    for build, error, words in table:
+        with pytest.raises(error, match=words):
+            build()
+
+
+@pytest.mark.parametrize("name", [c.name for c in CASES if c.reference is not None])
+def test_the_function_checks_what_the_class_checks(name: str) -> None:
+    """Each numeric hyper-parameter refuses NaN in both forms."""
+    case = BY_NAME[name]
+    y_pred, y_true = case.variants[0].sample(generator(0), 2)
+    for field in case.loss_class.fields().values():
+        if isinstance(field.default, float):
+            with pytest.raises(ValueError, match=field.name):
+                getattr(functional, name)(y_pred, y_true, **{field.name: math.nan})
+            with pytest.raises(ValueError, match=field.name):
+                case.loss_class(**{field.name: math.nan})
+
+
+def test_fields_are_buffers_parameters_or_numbers() -> None:
+    alpha = nn.Parameter(torch.tensor(1.0))
+    learned = BarronLoss(alpha=alpha, scale=torch.tensor([0.5, 2.0]))
+    assert learned.alpha is alpha  # not cloned: the optimizer sees the caller's parameter
+    assert dict(learned.named_parameters()) == {"alpha": alpha}
+    assert list(dict(learned.named_buffers())) == ["scale"]
+    learned(torch.zeros(3, 2), torch.ones(3, 2)).backward()
+    assert alpha.grad is not None
+    assert alpha.grad != 0
+    fixed = BarronLoss(alpha=0.5)
+    fixed.alpha = 1.5
+    assert repr(fixed) == "BarronLoss(alpha=1.5, scale=1.0)"
+    fixed.alpha = torch.tensor(1.0)
+    assert "alpha" in dict(fixed.named_buffers())
+    with pytest.raises(TypeError, match="alpha"):
+        fixed.alpha = 2.0
+    assert "class_weight" not in CrossEntropyLoss().state_dict()
+    weighted = CrossEntropyLoss(class_weight=[1, 2, 4])
+    assert weighted.double().class_weight.dtype is torch.float64  # type: ignore[union-attr]
+
+
+def test_learnable_alpha_round_trips_as_a_parameter() -> None:
+    again = from_config(BarronLoss(alpha=nn.Parameter(torch.tensor(0.5))).to_config())
+    assert isinstance(again.alpha, nn.Parameter)
+
+
+def test_reduction_can_be_set() -> None:
+    loss = MSELoss()
+    loss.reduction = "none"
+    assert loss(torch.ones(2, 3), torch.zeros(2, 3)).shape == (2, 3)
+    loss.reduction = "men"  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="Did you mean 'mean'"):
+        loss(torch.ones(2), torch.zeros(2))
+
+
+# State ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ghmc_loss", "ghmr_loss"])
+def test_running_counts(name: str) -> None:
+    case = BY_NAME[name]
+    function = getattr(functional, name)
+    first, second = (case.variants[0].sample(generator(seed), 6) for seed in (1, 2))
+    mask = torch.tensor([True, True, True, False, True, True])
+    loss = case.loss_class()
+    counts = loss.get_buffer("bin_counts")
+    assert not counts.any()
+    assert counts.dtype is torch.float64
+
+    torch.testing.assert_close(loss(*first, mask=mask), function(*first, mask=mask))
+    assert counts.sum() == 10  # five live samples of two elements each
+    stored = counts.clone()
+    wanted = function(*second, bin_counts=stored)
+    torch.testing.assert_close(loss(*second), wanted)
+    torch.testing.assert_close(counts.sum(), torch.tensor(0.75 * 10 + 0.25 * 12, dtype=torch.float64))
+
+    after = counts.clone()
+    with torch.no_grad():
+        loss.eval()(*first)
+    assert torch.equal(counts, after)
+    torch.testing.assert_close(loss(*first), function(*first, bin_counts=after, momentum=1.0))
+    fresh = case.loss_class().eval()
+    torch.testing.assert_close(fresh(*first), function(*first))
+    assert not fresh.get_buffer("bin_counts").any()
+
+
+def test_counts_are_never_changed_by_the_function() -> None:
+    given = torch.full((30,), 2.0, dtype=torch.float64)
+    y_pred, y_true = BY_NAME["ghmc_loss"].variants[0].sample(generator(0), 5)
+    functional.ghmc_loss(y_pred, y_true, bin_counts=given)
+    assert torch.equal(given, torch.full_like(given, 2.0))
+    with pytest.raises(ValueError, match=r"bin_counts has shape \(30,\).*\(10,\)"):
+        functional.ghmc_loss(y_pred, y_true, bins=10, bin_counts=given)
+
+
+def test_counts_under_compile_and_accumulated_backward() -> None:
+    torch._dynamo.reset()
+    plain, compiled = GHMCLoss(), GHMCLoss()
+    run = torch.compile(compiled, fullgraph=True, backend="aot_eager")
+    for seed in (1, 2):
+        y_pred, y_true = BY_NAME["ghmc_loss"].variants[0].sample(generator(seed), 5)
+        torch.testing.assert_close(run(y_pred, y_true), plain(y_pred, y_true))
+        torch.testing.assert_close(compiled.bin_counts, plain.bin_counts)
+    leaf = y_pred.requires_grad_()
+    (plain(leaf, y_true) + plain(leaf, y_true)).backward()  # the second call writes counts the first one used
+    assert leaf.grad is not None
+
+
+def test_counts_survive_half() -> None:
+    loss = GHMCLoss()
+    loss.get_buffer("bin_counts").fill_(1e6 + 1 / 3)
+    loss.half().to(torch.bfloat16).float()
+    assert torch.equal(loss.get_buffer("bin_counts"), torch.full((30,), 1e6 + 1 / 3, dtype=torch.float64))
+
+
+# Predictions -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+def test_predict_and_num_outputs(case: Case) -> None:
+    loss = make(case, case.variants[0])
+    y_pred, _ = case.variants[0].sample(generator(0), 4)
+    y_pred = y_pred.float()
+    found = loss.predict(y_pred)
+    if case.spec.task == "regression":
+        assert torch.equal(found, y_pred)
+        assert loss.num_outputs() == 1
+    elif case.spec.task == "binary":
+        assert found.shape == y_pred.shape
+        torch.testing.assert_close(found, torch.sigmoid(y_pred))
+        assert loss.num_outputs() == loss.num_outputs(2) == 1
+    elif case.name == "adaptive_log_softmax_loss":
+        assert found.shape == (4, 6)
+        assert loss.num_outputs(6) == 16
+    else:
+        torch.testing.assert_close(found.sum(1), torch.ones(4, *y_pred.shape[2:]))
+        assert found.shape == y_pred.shape
+        assert loss.num_outputs(5) == 5
+        with pytest.raises(ValueError, match="number of classes"):
+            loss.num_outputs()
+
+
+def test_predict_of_probabilities_and_calibration() -> None:
+    p = torch.tensor([0.2, 0.9])
+    assert torch.equal(FocalLoss(from_logits=False).predict(p), p)
+    assert torch.equal(NLLLoss().predict(p.log()[None]).squeeze(0), p.log().exp())
+    with pytest.raises(ValueError, match="calibrated"):
+        FocalLoss().predict(p, calibrated=True)
+    assert torch.equal(MSELoss().predict(p, calibrated=True), p)
+
+
+# The public face -------------------------------------------------------------------------------------------------
+
+CLASS_NAMES = """
+    MSELoss RMSELoss L1Loss SmoothL1Loss HuberLoss BarronLoss CosineSimilarityLoss GHMRLoss BinaryCrossEntropyLoss
+    FocalLoss GHMCLoss CrossEntropyLoss NLLLoss SoftmaxFocalLoss SymmetricCrossEntropyLoss AdaptiveLogSoftmaxLoss
+    DiceLoss
+"""
+
+
+def test_names() -> None:
+    assert sorted(CLASS_NAMES.split()) == sorted(c.loss_class.__name__ for c in CASES)
+    for case in CASES:
+        assert case.loss_class.__doc__
+        assert repr(make(case, case.variants[0])).startswith(case.loss_class.__name__ + "(")
+    families = {pair for pairs in _exports.FAMILIES.values() for pair in pairs}
+    assert len(families) == len(CASES)
+
+
+def test_final_classes_cannot_be_confused_with_user_functions() -> None:
+    assert not any(issubclass(c.loss_class, FunctionLoss) for c in CASES)
+    assert torchobjectives.MSELoss is MSELoss

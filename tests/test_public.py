@@ -1,0 +1,110 @@
+"""The public face: frozen names, laziness, documentation of every name."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import torchobjectives
+from torchobjectives import _exports, functional
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PUBLIC = """
+    AdaptiveLogSoftmaxLoss BarronLoss BinaryCrossEntropyLoss CosineSimilarityLoss CrossEntropyLoss DiceLoss ElasticNet
+    FocalLoss GHMCLoss GHMRLoss GroupLasso HuberLoss L1 L1Loss L2 Loss MSELoss NLLLoss Objective Penalty RMSELoss
+    SmoothL1Loss SoftmaxFocalLoss Spec SymmetricCrossEntropyLoss as_loss barron_loss binary_cross_entropy_loss
+    cosine_similarity_loss cross_entropy_loss dice_loss focal_loss from_config get ghmc_loss ghmr_loss huber_loss
+    l1_loss mse_loss nll_loss param_groups register rmse_loss select smooth_l1_loss softmax_focal_loss
+    symmetric_cross_entropy_loss totals
+"""
+LOSS_FUNCTIONS = [name for pairs in _exports.FAMILIES.values() for _, name in pairs if name]
+EXAMPLES = [f"torchobjectives.{m.name}" for m in pkgutil.walk_packages(torchobjectives.__path__)]
+
+
+def test_the_public_names_are_frozen() -> None:
+    assert sorted(torchobjectives.__all__) == sorted(PUBLIC.split())
+    assert sorted(functional.__all__) == sorted(LOSS_FUNCTIONS)
+    assert set(torchobjectives.__all__) == set(_exports.HOMES)
+
+
+def test_the_lazy_root_and_its_types_agree() -> None:
+    tree = ast.parse((ROOT / "src/torchobjectives/__init__.py").read_text(encoding="utf-8"))
+    typed = {
+        alias.name: str(node.module).removeprefix("torchobjectives.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module not in ("torchobjectives._exports", "torchobjectives")
+        for alias in node.names
+        if alias.asname
+    }
+    assert typed == _exports.HOMES
+    for name in torchobjectives.__all__:
+        assert getattr(torchobjectives, name) is not None
+        assert name in dir(torchobjectives)
+    for name in LOSS_FUNCTIONS:
+        assert getattr(functional, name) is getattr(torchobjectives, name)
+    with pytest.raises(AttributeError, match="Did you mean 'HuberLoss'"):
+        _ = torchobjectives.HubrLoss  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import torchobjectives; dir(torchobjectives)", ["torch", "numpy"]),
+        ("import torchobjectives; torchobjectives.HuberLoss", ["lightning", "sklearn", "polars", "matplotlib"]),
+        ("import torchobjectives.functional", ["torchobjectives.objective", "lightning", "sklearn"]),
+        ("import torchobjectives; torchobjectives.focal_loss", ["torchobjectives.losses.multiclass"]),
+    ],
+)
+def test_nothing_is_imported_before_it_is_used(code: str, absent: list[str]) -> None:
+    code += f"; import sys; print([m for m in {absent!r} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_losses_import_downwards_only() -> None:
+    for path in (ROOT / "src/torchobjectives/losses").glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        for above in ("workbench", "fuse", "check", "integrations", "cli", "objective", "penalties", "params"):
+            assert f"torchobjectives.{above}" not in source, f"{path.name} imports {above}"
+
+
+@pytest.mark.parametrize("name", sorted(LOSS_FUNCTIONS))
+def test_every_loss_is_documented(name: str) -> None:
+    function = getattr(functional, name)
+    text = inspect.getdoc(function) or ""
+    for part in (".. math::", "Args:", "Raises:", ">>> ", "Source:", "Elsewhere:", "One value per", "y_pred", "y_true"):
+        assert part.lower() in text.lower() or (part == "One value per" and "one value per batch" in text), part
+    for argument in inspect.signature(function).parameters:
+        assert f"{argument}: " in text, f"{name}: {argument} is not described"
+    binary = "from_logits" in inspect.signature(function).parameters
+    if binary:
+        assert "from_logits=False" in text.splitlines()[0], "the first line says what y_pred holds"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_in_docstrings(name: str) -> None:
+    if name.endswith("__main__"):
+        return
+    found = doctest.testmod(importlib.import_module(name))
+    assert not found.failed
+
+
+def test_files_stay_short() -> None:
+    for path in (ROOT / "src").rglob("*.py"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        code = ast.parse("\n".join(lines))
+        prose = sum(
+            len((ast.get_docstring(node, clean=False) or "").splitlines())
+            for node in ast.walk(code)
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+        )
+        assert len(lines) - prose <= 500, f"{path.name} has {len(lines) - prose} lines beside its docstrings"
