@@ -165,10 +165,9 @@ def _expanded(name: str, values: Tensor, units: Tensor) -> Tensor:
 
 def live_slots(w: Tensor | None) -> Tensor | None:
     """Which units count, or None where it can be read that all do (and nothing needs filling)."""
-    if w is None:
+    if w is None or (_validate.readable(w) and (not w.numel() or bool(w.detach().amin() > 0))):
         return None
-    live = w.detach() > 0
-    return None if _validate.readable(live) and bool(live.all()) else live
+    return w.detach() > 0
 
 
 def fill_dead(values: Tensor, live: Tensor, legal: float) -> Tensor:
