@@ -24,8 +24,6 @@ version = release = torchobjectives.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
-# A page that another command writes may not be there yet: its toctree entry is a glob that may stay empty.
-suppress_warnings = ["toc.empty_glob"]
 
 html_theme = "furo"
 html_title = f"torchobjectives {release}"

@@ -6,7 +6,9 @@ value of that unit; a whole-batch reference gets everything. Nothing here may sh
 
 from __future__ import annotations
 
+import decimal
 import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -45,8 +47,11 @@ def barron(p: float, t: float, alpha: float = 1.0, scale: float = 1.0) -> float:
         return math.exp(x2 / 2) - 1
     if alpha == -math.inf:
         return 1 - math.exp(-x2 / 2)
-    gap = abs(alpha - 2)
-    return gap / alpha * ((x2 / gap + 1) ** (alpha / 2) - 1)
+    # 40 digits: near alpha = 0 and 2 the textbook form loses most of a float's 16.
+    with decimal.localcontext(prec=40):
+        exact_alpha, exact_x2 = Decimal(alpha), ((Decimal(p) - Decimal(t)) / Decimal(scale)) ** 2
+        gap = abs(exact_alpha - 2)
+        return float(gap / exact_alpha * ((exact_x2 / gap + 1) ** (exact_alpha / 2) - 1))
 
 
 def cosine(p: Array, t: Array, dim: int = -1, eps: float = 1e-8) -> float:

@@ -297,15 +297,8 @@ def test_predict_of_probabilities_and_calibration() -> None:
 
 # The public face -------------------------------------------------------------------------------------------------
 
-CLASS_NAMES = """
-    MSELoss RMSELoss L1Loss SmoothL1Loss HuberLoss BarronLoss CosineSimilarityLoss GHMRLoss BinaryCrossEntropyLoss
-    FocalLoss GHMCLoss CrossEntropyLoss NLLLoss SoftmaxFocalLoss SymmetricCrossEntropyLoss AdaptiveLogSoftmaxLoss
-    DiceLoss
-"""
-
 
 def test_names() -> None:
-    assert sorted(CLASS_NAMES.split()) == sorted(c.loss_class.__name__ for c in CASES)
     for case in CASES:
         assert case.loss_class.__doc__
         assert repr(make(case, case.variants[0])).startswith(case.loss_class.__name__ + "(")

@@ -176,6 +176,9 @@ def test_registering() -> None:
     assert repr(from_config(loss.to_config())) == "power_loss(power=2.0)"
     assert repr(get("power", power=4.0)) == "power_loss(power=4.0)"
     assert get("power", reduction="sum").reduction == "sum"
+    assert (PowerLoss().name, OutsideLoss().name) == ("power_loss", "power_loss")
+    with pytest.raises(ValueError, match=r'register\("power_loss", loss\) first'):
+        PowerLoss().to_config()
     register("own_power", PowerLoss)
     assert from_config(PowerLoss(power=5.0).to_config()).to_config() == {
         "name": "own_power",

@@ -11,6 +11,7 @@ from torchobjectives._exports import HOMES
 
 if TYPE_CHECKING:
     from torchobjectives import functional as functional
+    from torchobjectives import links as links
     from torchobjectives._loss import (
         Loss as Loss,
     )
@@ -215,7 +216,7 @@ def __getattr__(name: str) -> Any:
 
     if name in HOMES:
         value = getattr(import_module(f"torchobjectives.{HOMES[name]}"), name)
-    elif name in ("functional", "workbench"):
+    elif name in ("functional", "links"):
         value = import_module(f"torchobjectives.{name}")
     else:
         from torchobjectives._validate import near
@@ -226,4 +227,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "functional", "workbench"]
+    return [*__all__, "functional", "links"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, final
 
@@ -98,8 +99,9 @@ class Loss(Fields, abc.ABC):
 
     @property
     def name(self) -> str:
-        """The name of the function, under which the loss is known."""
-        return getattr(type(self).function, "__name__", type(self).__name__)
+        """The name of the function, under which the loss is known; of one without, the class's in snake case."""
+        name = name_of(type(self).function)
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower() if name == "function" else name
 
     def hyper_parameters(self) -> dict[str, Any]:
         """The fields that go to the function: all but ``reduction``."""

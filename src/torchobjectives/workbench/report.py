@@ -80,6 +80,7 @@ def _contents(run: Run) -> dict[str, Any]:
         "config": run.config,
         "toml": run.config.to_toml(),
         "command": run.config.command,
+        "gradient_norm": training.GRADIENT_NORM,
         "loss": repr(run.fitted.loss),
         "formula": run.fitted.objective.formula(),
         "scores": run.scores,

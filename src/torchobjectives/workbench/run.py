@@ -251,7 +251,8 @@ def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Co
         "objective": fitted.objective.formula(),
         "model": config.model + (f" {config.hidden}" if config.hidden_sizes else ""),
         "optimizer": f"{config.optimizer}, lr {config.learning_rate:g}, weight decay {config.weight_decay:g}, "
-        f"{config.epochs} epochs of batches of {config.batch_size}",
+        f"{config.epochs} epochs of batches of {config.batch_size}, gradients clipped at norm "
+        f"{training.GRADIENT_NORM:g}",
     }
     for label, text in lines.items():
         console.print(f"{label + ':':<11}{text}", soft_wrap=True, highlight=False, markup=False)
