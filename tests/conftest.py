@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 import hypothesis
 import pytest
@@ -20,7 +21,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "grid: a row of the whole grid, run with --all only")
+    _quote_library_path()
     hypothesis.settings.load_profile("all" if config.getoption("--all") else "ci")
+
+
+def _quote_library_path() -> None:
+    """Let the default compiler link in a checkout whose path has a space: torch 2.13 forgets to quote this path."""
+    if shlex.quote(torch.__file__) != torch.__file__:
+        from torch.utils import cpp_extension
+
+        cpp_extension.TORCH_LIB_PATH = shlex.quote(cpp_extension.TORCH_LIB_PATH)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
