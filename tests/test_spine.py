@@ -71,6 +71,8 @@ def test_near_names() -> None:
     assert _validate.near("focal_los", names) == "Did you mean 'focal_loss'?"
     assert _validate.near("zzz", names) == "Known: 'focal_loss', 'softmax_focal_loss', 'huber_loss'."
     assert _validate.near("x", []) == "Known: nothing."
+    # Exactly as like as counts as near: 6 of 10 letters.
+    assert _validate.near("abcxy", ["abczw"]) == "Did you mean 'abczw'?"
 
 
 def test_ranges() -> None:

@@ -39,7 +39,7 @@ def near(word: str, known: Iterable[str]) -> str:
     if best < 0.6:
         more = f" and {len(names) - 20} more" if len(names) > 20 else ""
         return f"Known: {', '.join(map(repr, names[:20])) or 'nothing'}{more}."
-    close = sorted((name for name in names if scores[name] > max(best - 0.1, 0.6)), key=lambda name: -scores[name])
+    close = sorted((name for name in names if scores[name] >= max(best - 0.1, 0.6)), key=lambda name: -scores[name])
     return f"Did you mean {' or '.join(map(repr, close[:3]))}?"
 
 

@@ -37,7 +37,7 @@ class FitOptions(BaseModel):
     """Coefficient of the L1 penalty on weights."""
     l2: float = Field(default=0.0, ge=0)
     """Coefficient of the L2 penalty on weights."""
-    task: Literal["auto"] | Task = "auto"
+    task: Literal["auto", Task] = "auto"
     """What the target is. auto: text, true/false and whole numbers with at most 20 distinct values are
     classes (2: binary, more: multiclass), other numbers regression."""
     model: Literal["mlp", "linear"] = "mlp"
