@@ -17,9 +17,9 @@ from torchobjectives._loss import Loss
 from torchobjectives._reduction import (
     Reduction,
     full_precision,
+    kernel_loss,
     prepare,
     reduce,
-    reduce_kernel,
     whole_batch,
 )
 from torchobjectives._spec import Spec, one_value_per_batch
@@ -64,8 +64,7 @@ def mse_loss(
     Elsewhere: torch gives the same number, but broadcasts (N, 1) against (N,) to (N, N) with only a warning.
     optax's ``l2_loss`` is half of this.
     """
-    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
-    return reduce_kernel(F.mse_loss, y_pred, y_true, w, reduction)
+    return kernel_loss(F.mse_loss, y_pred, y_true, weight, mask, reduction)
 
 
 @final
@@ -111,8 +110,7 @@ def l1_loss(
 
     Elsewhere: torch gives the same number (and broadcasts).
     """
-    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
-    return reduce_kernel(F.l1_loss, y_pred, y_true, w, reduction)
+    return kernel_loss(F.l1_loss, y_pred, y_true, weight, mask, reduction)
 
 
 @final
@@ -166,8 +164,7 @@ def smooth_l1_loss(
     Elsewhere: torch gives the same number. Detectors often use β = 1/9; mmdet refuses β = 0.
     """
     _validate.non_negative(beta=beta)
-    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
-    return reduce_kernel(F.smooth_l1_loss, y_pred, y_true, w, reduction, beta=beta)
+    return kernel_loss(F.smooth_l1_loss, y_pred, y_true, weight, mask, reduction, beta=beta)
 
 
 @final
@@ -218,8 +215,7 @@ def huber_loss(
     Elsewhere: torch gives the same number, except that its ``weight`` divides by N instead of Σw.
     """
     _validate.positive(delta=delta)
-    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
-    return reduce_kernel(F.huber_loss, y_pred, y_true, w, reduction, delta=delta)
+    return kernel_loss(F.huber_loss, y_pred, y_true, weight, mask, reduction, delta=delta)
 
 
 @final
@@ -271,8 +267,7 @@ def rmse_loss(
     Elsewhere: ``torch.sqrt(F.mse_loss(...))`` has a NaN gradient at a perfect prediction; here it is 0.
     Averaging the RMSE of micro-batches is not the RMSE of the batch.
     """
-    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
-    mean_square = reduce_kernel(F.mse_loss, y_pred, y_true, w, "mean")
+    mean_square = kernel_loss(F.mse_loss, y_pred, y_true, weight, mask, "mean")
     above = mean_square > 0
     root = torch.sqrt(torch.where(above, mean_square, 1.0))
     # Below the root's domain is only 0 (or NaN, which stays); there the square itself carries the graph.
