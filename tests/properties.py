@@ -214,9 +214,12 @@ def degenerate(s: Subject, dtype: torch.dtype) -> None:
 
 def hides_no_nan(s: Subject) -> None:
     y_pred, y_true = s.sample(generator(4), 4)
-    if s.y_pred != "probabilities":
-        y_pred[1] = float("nan")
-        assert s(y_pred, y_true).isnan(), "NaN in a live slot has vanished"
+    y_pred[1] = float("nan")
+    for reduction in ("mean", "sum"):
+        assert s(y_pred, y_true, reduction=reduction).isnan(), "NaN in a live slot has vanished"
+    if s.kind != "batch":
+        none = s(y_pred, y_true, reduction="none")
+        assert none[1].isnan().any(), "NaN in a live slot has vanished"
 
 
 # Autograd, compiler, dtypes --------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import math
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from tests.cases import BY_NAME, CASES, HEAD, Case, Variant, generator, grid
 from torchobjectives import (
     AdaptiveLogSoftmaxLoss,
     BarronLoss,
+    CosineSimilarityLoss,
     CrossEntropyLoss,
     DiceLoss,
     FocalLoss,
@@ -27,9 +29,14 @@ from torchobjectives import (
     Loss,
     MSELoss,
     NLLLoss,
+    SymmetricCrossEntropyLoss,
     _exports,
+    _registry,
+    as_loss,
     from_config,
     functional,
+    get,
+    register,
 )
 from torchobjectives._loss import FunctionLoss
 
@@ -145,6 +152,18 @@ def test_wrong_construction() -> None:
         (lambda: AdaptiveLogSoftmaxLoss(**HEAD | {"cutoffs": [6]}), ValueError, "cutoffs"),  # type: ignore[arg-type]
         (lambda: AdaptiveLogSoftmaxLoss(in_features=4, num_classes=5), TypeError, "needs cutoffs"),  # type: ignore[call-arg]
         (lambda: Loss(), TypeError, "abstract"),
+        (lambda: HuberLoss(delta=nn.Parameter(torch.ones(()))), TypeError, r"delta has type Parameter|delta.item\(\)"),
+        (
+            lambda: HuberLoss(weight=torch.ones(3)),
+            TypeError,
+            r"weight with the call: loss\(y_pred, y_true, weight=...\)",
+        ),
+        (lambda: CrossEntropyLoss(weight=torch.ones(3)), TypeError, "For one weight per class: class_weight="),
+        (lambda: FocalLoss(from_logits="no"), TypeError, "from_logits is 'no', wanted True or False"),
+        (lambda: CrossEntropyLoss(class_weight="balanced"), TypeError, "class_weight is 'balanced', wanted a tensor"),
+        (lambda: CosineSimilarityLoss(dim=None), TypeError, "dim has type NoneType"),
+        (lambda: SymmetricCrossEntropyLoss(log_zero=4.0), ValueError, "log_zero is 4.0, wanted a finite number <= 0"),
+        (lambda: BarronLoss(alpha=torch.ones(2), scale=torch.ones(3)), ValueError, r"\(2,\), \(3,\).*not broadcast"),
     ]
     for build, error, words in table:
         with pytest.raises(error, match=words):
@@ -188,6 +207,60 @@ def test_fields_are_buffers_parameters_or_numbers() -> None:
 def test_learnable_alpha_round_trips_as_a_parameter() -> None:
     again = from_config(BarronLoss(alpha=nn.Parameter(torch.tensor(0.5))).to_config())
     assert isinstance(again.alpha, nn.Parameter)
+
+
+@pytest.mark.parametrize("form", ["class", "function"])
+def test_any_number_of_losses_compile_in_one_process(form: str) -> None:
+    """torch.compile gives up after eight recompilations of one code object: each loss must have its own."""
+    torch._dynamo.reset()
+    for case in CASES:
+        if "compile" in case.spec.exemptions:
+            continue
+        y_pred, y_true = case.variants[0].sample(generator(0), 4)
+        loss = case.loss_class() if form == "class" else case.evaluate(case.variants[0]).func
+        torch.compile(loss, fullgraph=True, backend="eager")(y_pred, y_true)
+
+
+def test_what_the_function_takes_the_class_takes() -> None:
+    vectors = torch.randn(2, 3, 4, 5)
+    for dim in (2, -3, 0):
+        loss = CosineSimilarityLoss(dim=dim)
+        torch.testing.assert_close(
+            loss(vectors, vectors.flip(0)), functional.cosine_similarity_loss(vectors, vectors.flip(0), dim=dim)
+        )
+    barron = BarronLoss(alpha=torch.zeros(1), scale=torch.ones(3))
+    assert barron(torch.zeros(4, 3), torch.zeros(4, 3)) == 0
+    x, y_true = torch.randn(6, 3, dtype=torch.float64), torch.tensor([0, 1, 2, 2, 1, 0])
+    for weights in ([0.1, 0.2, 0.7], np.array([0.1, 0.2, 0.7])):
+        close = functional.cross_entropy_loss(x, y_true, class_weight=[0.1, 0.2, 0.7])
+        torch.testing.assert_close(CrossEntropyLoss(class_weight=weights)(x, y_true), close, rtol=1e-14, atol=0)
+    heads = AdaptiveLogSoftmaxLoss(**HEAD | {"cutoffs": np.array([2, 4])})
+    assert heads.cutoffs == (2, 4)
+
+
+def test_a_loss_shows_itself_where_its_values_cannot_be_read() -> None:
+    assert "<float64 tensor of shape (2,)>" in repr(CrossEntropyLoss(class_weight=[1.0, 2.0]).to("meta"))
+
+
+def test_defaults_are_not_shared_by_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Scaled(Loss):
+        scale: nn.Parameter = nn.Parameter(torch.ones(()))
+
+        @staticmethod
+        def function(y_pred: Tensor, y_true: Tensor, *, scale: Tensor) -> Tensor:
+            return scale * (y_pred - y_true) ** 2
+
+    assert Scaled().scale is not Scaled().scale
+    monkeypatch.setattr(_registry, "_registered", {})
+    register("scaled", as_loss(Scaled.function, scale=nn.Parameter(torch.ones(()))))
+    assert get("scaled").scale is not get("scaled").scale
+
+
+def test_counts_of_a_batch_that_is_refused_are_not_kept() -> None:
+    loss = GHMCLoss()
+    with pytest.raises(ValueError, match="y_true"):
+        loss(torch.zeros(5, 2), torch.full((5, 2), 2.0))
+    assert not loss.bin_counts.any()
 
 
 def test_reduction_can_be_set() -> None:

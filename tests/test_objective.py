@@ -149,6 +149,8 @@ def test_under_functional_transforms() -> None:
     whole(x, y_true).backward()
     for name, tensor in whole.named_parameters():
         assert torch.allclose(got[name], tensor.grad)
+    torch.func.grad(lambda p: torch.func.functional_call(whole, p, (x, y_true)))(parameters)
+    assert not bound.terms, "what ends with the transform is kept"
 
 
 def test_second_penalties_of_a_name() -> None:
@@ -226,8 +228,8 @@ def test_anything_callable_is_a_loss(loss: Callable[..., Tensor]) -> None:
             nn.MSELoss(reduction="none"),
             r"'loss' must be a scalar tensor, got a tensor of shape \(5, 3\): give the loss reduction=",
         ),
-        (lambda p, t: 0.5, "got a float"),
-        (lambda p, t: None, "got a NoneType"),
+        (lambda p, t: 0.5, r"got a float: return the tensor itself, without .item\(\)"),
+        (lambda p, t: None, "got a NoneType: return the loss alone"),
         (lambda p, t: (p - t).mean().reshape(1), r"shape \(1,\)"),
     ],
 )
@@ -289,6 +291,7 @@ def test_named_losses_want_dicts() -> None:
         (lambda: Objective({3: nn.MSELoss()}), TypeError, "must be a string"),
         (lambda: Objective({"a.b": nn.MSELoss()}), ValueError, "'a.b' cannot name a term"),
         (lambda: Objective({"": nn.MSELoss()}), ValueError, "cannot name a term"),
+        (lambda: Objective({"_modules": nn.MSELoss()}), ValueError, "'_modules' cannot name a term"),
         (lambda: Objective({"keys": nn.MSELoss()}), ValueError, "'keys' cannot name a term"),
         (lambda: Objective(nn.MSELoss(), L1(0.1)), TypeError, "put it in brackets"),
         (lambda: Objective(nn.MSELoss(), [L1]), TypeError, r"object with value\(model\)"),
@@ -337,6 +340,16 @@ def test_learnable_losses_are_found_and_the_model_is_not() -> None:
         own[0].fill_(3.0)
     twin.load_state_dict(objective.state_dict())
     assert twin.get_parameter("losses.a.log_scale").item() == 3.0
+
+
+def test_what_a_module_behind_a_partial_or_a_method_learns_is_found() -> None:
+    for wrap in (functools.partial, lambda loss: loss.forward):
+        loss = Learnable()
+        objective = Objective(wrap(loss))
+        assert [p is loss.log_scale for p in objective.parameters()] == [True]
+        x, y_true = batch()
+        objective(x, y_true + 0 * x).backward()
+        assert loss.log_scale.grad is not None
 
 
 def test_bound_is_the_objective_of_its_model() -> None:
@@ -390,6 +403,17 @@ def test_copies_of_bound() -> None:
         together["model"].weight.fill_(1.0)
     together["bound"](together["model"](x), y_true)
     assert together["bound"].terms["l1"].item() == pytest.approx(0.3)
+
+    # The copy of the criterion may be made before the model's.
+    for order in (("bound", "model"), ("model", "bound")):
+        pair = {"model": net(), "bound": None}
+        pair["bound"] = Objective(nn.MSELoss(), [L1(0.1)]).bind(pair["model"])
+        twin = copy.deepcopy(copy.deepcopy({key: pair[key] for key in order}))
+        with torch.no_grad():
+            twin["model"].weight.zero_()
+        twin["bound"](twin["model"](x), y_true).backward()
+        assert twin["bound"].terms["l1"].item() == 0
+        assert pair["model"].weight.grad is None
 
     restored = pickle.loads(pickle.dumps(bound))
     assert isinstance(restored, BoundObjective)

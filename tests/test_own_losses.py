@@ -7,6 +7,7 @@ import pickle
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,19 @@ import torchobjectives
 from tests import properties
 from tests.cases import generator, reals
 from tests.properties import Subject
-from torchobjectives import HuberLoss, Loss, _registry, as_loss, from_config, get, register, totals
+from torchobjectives import (
+    FocalLoss,
+    HuberLoss,
+    Loss,
+    Spec,
+    _registry,
+    as_loss,
+    cross_entropy_loss,
+    from_config,
+    get,
+    register,
+    totals,
+)
 
 
 def power_loss(y_pred: Tensor, y_true: Tensor, power: float = 3.0) -> Tensor:
@@ -139,6 +152,13 @@ def test_what_is_wrong_is_said() -> None:
         (lambda: as_loss(3), TypeError, "as_loss takes a function, got int"),  # type: ignore[arg-type]
         (lambda: as_loss(HuberLoss()), TypeError, "huber_loss is a loss already"),
         (lambda: as_loss(power_loss, reduction="men"), ValueError, "Did you mean 'mean'"),  # type: ignore[arg-type]
+        (lambda: as_loss(HuberLoss), TypeError, r"the class HuberLoss: pass HuberLoss\("),  # type: ignore[arg-type]
+        (lambda: as_loss(F.cross_entropy, weight=y_true), TypeError, "'weight' is what every loss takes with the call"),
+        (
+            lambda: as_loss(lambda p, t: (p - t) ** 2)(torch.zeros(3, 3), torch.zeros(3)),
+            ValueError,
+            "broadcast silently",
+        ),
         (lambda: as_loss(power_loss, name="x"), TypeError, "'name' is taken"),
         (lambda: as_loss(power_loss)(y_pred, y_true), ValueError, r"\(16, 16\).*y_pred.squeeze\(1\)"),
         (lambda: as_loss(lambda p, t: (p - t).mean())(y_true, y_true), ValueError, "scalar.*leave out the .mean"),
@@ -151,6 +171,68 @@ def test_what_is_wrong_is_said() -> None:
     for call, error, words in table:
         with pytest.raises(error, match=words):
             call()
+
+
+def test_the_class_axis_is_told_apart_where_lengths_agree() -> None:
+    """C equals the number of pixels: a mask per pixel must not be taken for one per class."""
+    y_pred = torch.tensor([[[3.0, 0.0], [0.0, 3.0]]])
+    y_true, mask = torch.tensor([[0, 1]]), torch.tensor([[True, False]])
+    loss = as_loss(F.cross_entropy)
+    assert loss(y_pred, y_true, mask=mask).item() == pytest.approx(cross_entropy_loss(y_pred, y_true, mask=mask).item())
+    spoiled = y_pred.clone()
+    spoiled[:, :, 1] = torch.nan
+    spoiled.requires_grad_()
+    loss(spoiled, y_true, mask=mask).backward()
+    assert spoiled.grad is not None
+    assert spoiled.grad.isfinite().all()
+
+    def squared(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        return (y_pred[..., 0] - y_true) ** 2 * y_pred[..., 1].exp()
+
+    last = torch.randn(3, 2, 2)  # two parameters in the last axis, beside targets (3, 2)
+    keep = torch.rand(3, 2) > 0.5
+    wanted = squared(last, torch.ones(3, 2))[keep].mean()
+    torch.testing.assert_close(as_loss(squared)(last, torch.ones(3, 2), mask=keep), wanted)
+
+
+def test_a_spec_alone_calls_nothing() -> None:
+    class Heteroscedastic(Loss):
+        spec = Spec(task="regression", y_pred="real", y_true="real")
+
+        @staticmethod
+        def function(y_pred: Tensor, y_true: Tensor) -> Tensor:
+            mean, log_variance = y_pred.unbind(-1)
+            return log_variance + (y_true - mean) ** 2 * torch.exp(-log_variance)
+
+    assert Heteroscedastic()(torch.zeros(4, 2), torch.ones(4)) == 1
+
+
+def test_names_that_every_loss_has_are_refused_as_fields() -> None:
+    with pytest.raises(TypeError, match="every loss has a 'name': choose another"):
+
+        class Named(Loss):
+            name: str = "x"
+
+    class Annotated(Loss):
+        spec: Spec = Spec(task="custom", y_pred="real", y_true="real")
+        function: object = power_loss
+
+    assert list(Annotated.fields()) == ["reduction"]
+
+
+def test_a_module_that_keeps_the_contract_itself_is_asked_to() -> None:
+    class Own(nn.Module):
+        def forward(
+            self,
+            y_pred: Tensor,
+            y_true: Tensor,
+            weight: Tensor | None = None,
+            mask: Tensor | None = None,
+            reduction: str = "mean",
+        ) -> Tensor:
+            return torch.tensor(7.0 if mask is not None and reduction == "sum" else 0.0)
+
+    assert as_loss(Own(), reduction="sum")(torch.zeros(3), torch.zeros(3), mask=torch.ones(3, dtype=torch.bool)) == 7
 
 
 def test_half_a_contract_is_refused() -> None:
@@ -185,11 +267,36 @@ def test_registering() -> None:
         "power": 5.0,
         "reduction": "mean",
     }
+    register("outlier", HuberLoss(delta=5.0))
+    assert HuberLoss().to_config()["name"] == "huber_loss"
+    assert get("outlier").delta == 5.0  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="first"):
+        as_loss(power_loss).to_config()  # "power" would bring its own power
+    for name in ("my loss", 5, ""):
+        with pytest.raises(ValueError, match="under a word"):
+            register(name, loss)  # type: ignore[arg-type]
     for name in ("power", "huber_loss"):
         with pytest.raises(ValueError, match=f"'{name}' is taken"):
             register(name, as_loss(row_loss))
     with pytest.raises(TypeError, match="register takes a Loss"):
         register("f", power_loss)  # type: ignore[arg-type]
+
+
+def test_none_survives_a_configuration() -> None:
+    class Capped(Loss):
+        cap: float | None = 3.0
+
+        @staticmethod
+        def function(y_pred: Tensor, y_true: Tensor, *, cap: float | None) -> Tensor:
+            return (y_pred - y_true).abs() if cap is None else (y_pred - y_true).abs().clamp(max=cap)
+
+    register("capped", Capped)
+    assert from_config(Capped(cap=None).to_config()).cap is None
+    assert FocalLoss().to_config().keys() == {"name", "gamma", "from_logits", "reduction"}
+    register("positive_focal", FocalLoss(alpha=0.25))
+    assert from_config(FocalLoss().to_config()).alpha is None
+    assert HuberLoss(delta=np.float32(2)).to_config()["delta"] == 2.0
+    assert type(HuberLoss(delta=np.float32(2)).to_config()["delta"]) is float
 
 
 def test_get_and_from_config_name_the_culprit() -> None:
@@ -199,6 +306,7 @@ def test_get_and_from_config_name_the_culprit() -> None:
         (lambda: get("os.system"), ValueError, "no loss 'os.system'"),
         (lambda: get("focal_loss", gama=2), TypeError, "Did you mean 'gamma'"),
         (lambda: get("focal_loss", gamma=-2), ValueError, "gamma is -2"),
+        (lambda: from_config("huber_loss"), TypeError, "Did you mean get"),  # type: ignore[arg-type]
         (lambda: from_config({"gamma": 2}), ValueError, "configuration names it"),
         (lambda: from_config({"name": "focal_loss", "gamma": {"evil": 1}}), ValueError, "is no tensor"),
     ]

@@ -76,8 +76,13 @@ def test_near_names() -> None:
 
 
 def test_ranges() -> None:
-    for value in (1, 0.5, np.float32(0.5), torch.tensor(0.5), torch.tensor([0.1, 0.9]), torch.empty(0)):
+    for value in (1, 0.5, np.float32(0.5)):
         _validate.fraction(x=value)
+        _validate.fraction.tensors(x=value)
+    for value in (torch.tensor(0.5), torch.tensor([0.1, 0.9]), torch.empty(0)):
+        _validate.fraction.tensors(x=value)
+        with pytest.raises(TypeError, match=r"x has type Tensor, wanted .*x.item\(\)"):
+            _validate.fraction(x=value)
     table: list[tuple[Any, type[Exception]]] = [
         (1.1, ValueError),
         (-1, ValueError),
@@ -92,7 +97,9 @@ def test_ranges() -> None:
     ]
     for value, error in table:
         with pytest.raises(error, match=r"x .*wanted a number in \[0, 1\]"):
-            _validate.fraction(x=value)
+            _validate.fraction.tensors(x=value)
+    with pytest.raises(ValueError, match="x is 1, wanted a finite number <= 0"):
+        _validate.in_range(high=0)(x=1)
 
 
 def test_domains() -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+import torchobjectives
 from tests import references as ref
 from tests.cases import CASES, Case, Variant, generator, grid
 from torchobjectives import functional as O
@@ -397,6 +398,70 @@ def test_barron_learns_its_shape_from_every_special_value() -> None:
             assert slope > 0
         else:
             assert slope.item() == pytest.approx((above - below).item() / (2 * step), rel=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [-5.0, -2.0, -1.0, 0.0, 1e-3, 0.7, 1.0, 3.0])
+@pytest.mark.parametrize("distance", [1e-3, 1.0, 100.0, 1e4])
+def test_barron_slopes_at_outliers(alpha: float, distance: float) -> None:
+    """dℓ/dd = d·(d²/|α−2| + 1)^(α/2 − 1), also where the value has long been flat."""
+    wanted = distance * (distance**2 / abs(alpha - 2) + 1) ** (alpha / 2 - 1)
+    for dtype, rtol in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
+        d = torch.tensor(distance, dtype=dtype, requires_grad=True)
+        (slope,) = torch.autograd.grad(O.barron_loss(d, torch.zeros((), dtype=dtype), alpha=alpha), d)
+        assert slope.item() == pytest.approx(wanted, rel=rtol, abs=0)
+
+
+def test_barron_beyond_the_dtype_is_infinite() -> None:
+    y_pred, y_true = torch.tensor([1.0, 2.0]), torch.zeros(2)
+    for alpha in (math.inf, -math.inf):
+        close = O.barron_loss(y_pred, y_true, alpha=alpha)
+        assert torch.equal(O.barron_loss(y_pred, y_true, alpha=math.copysign(1e39, alpha)), close)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 1.5, 1.99, 2.0, 2.5])
+@pytest.mark.parametrize("soft", [False, True])
+def test_second_slopes_of_softmax_focal_are_finite_where_p_is_1(gamma: float, soft: bool) -> None:
+    x = torch.tensor([[200.0, 0.0, 0.0]], requires_grad=True)
+    y_true = torch.tensor([[1.0, 0.0, 0.0]]) if soft else torch.tensor([0])
+    (slope,) = torch.autograd.grad(O.softmax_focal_loss(x, y_true, gamma=gamma), x, create_graph=True)
+    assert not slope.any()
+    (second,) = torch.autograd.grad(slope.sum(), x)
+    assert second.isfinite().all()
+
+
+def test_second_slopes_of_cosine_similarity_at_a_zero_vector() -> None:
+    zero = torch.zeros(1, 3, requires_grad=True)
+    value = O.cosine_similarity_loss(zero, torch.ones(1, 3))
+    (slope,) = torch.autograd.grad(value, zero, create_graph=True)
+    (second,) = torch.autograd.grad(slope.sum(), zero)
+    assert (value.item(), slope.any().item(), second.any().item()) == (1.0, False, False)
+
+
+def test_pos_weight_broadcasts() -> None:
+    y_pred, y_true = torch.randn(2, 3, 4), torch.rand(2, 3, 4)
+    for shape in ((), (1,), (4,), (1, 4), (3, 1), (3, 4), (2, 3, 4), (1, 1, 1, 1)):
+        pos_weight = torch.rand(shape) + 0.5
+        ours = O.binary_cross_entropy_loss(y_pred, y_true, pos_weight=pos_weight)
+        wanted = F.binary_cross_entropy_with_logits(
+            y_pred, y_true, pos_weight=pos_weight.expand(y_pred.shape) if pos_weight.ndim <= 3 else pos_weight.squeeze()
+        )
+        torch.testing.assert_close(ours, wanted)
+    for wrong in (torch.ones(3), torch.ones(2, 1, 4, 4)):
+        with pytest.raises(ValueError, match=r"pos_weight has shape .* must broadcast"):
+            O.binary_cross_entropy_loss(y_pred, y_true, pos_weight=wrong)
+
+
+def test_one_channel_ignores_in_either_shape() -> None:
+    y_pred, y_true = torch.randn(2, 1, 5), torch.tensor([[0, 1, 255, 1, 0], [1, 255, 0, 0, 1]])
+    flat = O.dice_loss(y_pred, y_true, ignore_index=255)
+    assert torch.equal(O.dice_loss(y_pred, y_true.unsqueeze(1), ignore_index=255), flat)
+
+
+def test_totals_keep_what_a_partial_binds() -> None:
+    y_pred, y_true, mask = torch.tensor([1.0, 9.0]), torch.zeros(2), torch.tensor([True, False])
+    for loss in (O.huber_loss, torchobjectives.HuberLoss()):
+        assert totals(partial(loss, mask=mask), y_pred, y_true) == (0.5, 1.0)
+        assert totals(partial(loss, mask=mask), y_pred, y_true, mask=~mask) == (8.5, 1.0)
 
 
 def test_totals_divide_once_over_unequal_parts() -> None:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
+
+
+def snake_case(name: str) -> str:
+    """``AdaptiveLogSoftmaxLoss`` as ``adaptive_log_softmax_loss``.
+
+    >>> snake_case("AdaptiveLogSoftmaxLoss"), snake_case("L1Loss")
+    ('adaptive_log_softmax_loss', 'l1_loss')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().strip("_")
+
 
 # family → (class, function), adjacent as in the source; a class without a function form has None.
 FAMILIES: Final[dict[str, tuple[tuple[str, str | None], ...]]] = {
@@ -33,7 +44,7 @@ FAMILIES: Final[dict[str, tuple[tuple[str, str | None], ...]]] = {
 
 # name in configurations and on the command line → (class, module)
 LOSSES: Final[dict[str, tuple[str, str]]] = {
-    function or "adaptive_log_softmax_loss": (class_name, f"losses.{family}")
+    function or snake_case(class_name): (class_name, f"losses.{family}")
     for family, pairs in FAMILIES.items()
     for class_name, function in pairs
 }

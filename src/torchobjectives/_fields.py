@@ -6,6 +6,7 @@ repr and the configuration follow from that list. Tensors become buffers, ``nn.P
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class Fields(_Declarative, nn.Module):
     """A module whose constructor is the list of its annotated fields."""
 
     _fields: ClassVar[dict[str, Field]] = {}
+    # What a subclass may annotate without making it a hyper-parameter.
+    _class_facts: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
@@ -52,8 +55,12 @@ class Fields(_Declarative, nn.Module):
         for name, annotation in inspect.get_annotations(cls).items():
             text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
             text = text if isinstance(annotation, (str, type)) else str(annotation)
-            if name.startswith("_") or "ClassVar" in text:
+            if name.startswith("_") or "ClassVar" in text or name in cls._class_facts:
                 continue
+            if name not in cls._fields and any(hasattr(base, name) for base in cls.__bases__):
+                raise TypeError(
+                    f"{cls.__name__}: every loss has a {name!r}: choose another name for the hyper-parameter."
+                )
             own[name] = Field(name, text, cls.__dict__.get(name, REQUIRED))
             if name in cls.__dict__:
                 # Left on the class, the default would hide a buffer of the same name.
@@ -82,19 +89,26 @@ class Fields(_Declarative, nn.Module):
                 f"write {type(self).__name__}({example}...)."
             )
         for name in given:
+            if name in ("weight", "mask") and name not in fields:
+                classes = " For one weight per class: class_weight=..." if "class_weight" in fields else ""
+                raise TypeError(
+                    f"{type(self).__name__} takes {name} with the call: loss(y_pred, y_true, {name}=...).{classes}"
+                )
             if name not in fields:
                 raise TypeError(f"{type(self).__name__} has no hyper-parameter {name!r}. {near(name, fields)}")
         missing = [name for name, f in fields.items() if f.default is REQUIRED and name not in given]
         if missing:
             raise TypeError(f"{type(self).__name__} needs {', '.join(missing)}.")
         for name, field in fields.items():
-            self._store(field, given.get(name, field.default))
+            # A default is shared by all instances; what one of them trains or changes must be its own.
+            self._store(field, given[name] if name in given else copy.deepcopy(field.default))
 
     def _store(self, field: Field, value: Any) -> None:
-        if field.holds_tensor and isinstance(value, (list, tuple)):
-            value = torch.as_tensor(value, dtype=torch.get_default_dtype())
-        elif isinstance(value, list):
-            value = tuple(value)
+        if field.holds_tensor and (isinstance(value, (list, tuple)) or _is_array(value)):
+            # float64, as Python's numbers are: what float32 would cut off, a float64 prediction would miss.
+            value = torch.as_tensor(value, dtype=torch.float64)
+        elif isinstance(value, list) or _is_array(value):
+            value = tuple(value.tolist() if _is_array(value) else value)
         if value is None and field.holds_tensor:
             self.register_buffer(field.name, None)
         else:
@@ -118,6 +132,11 @@ class Fields(_Declarative, nn.Module):
         return {name: getattr(self, name) for name in type(self)._fields}
 
 
+def _is_array(value: object) -> bool:
+    """Whether it is an array of another library, such as NumPy's."""
+    return hasattr(value, "__array__") and getattr(value, "ndim", 0) > 0 and not isinstance(value, Tensor)
+
+
 def owned(value: Tensor) -> Tensor:
     """A copy, so that loading a state never writes into the caller's tensor; one that is trained is not copied."""
     return value if value.requires_grad else value.clone()
@@ -130,13 +149,17 @@ def to_plain(value: Any) -> Any:
         return {kind: value.detach().cpu().tolist(), "dtype": str(value.dtype).removeprefix("torch.")}
     if isinstance(value, (tuple, list)):
         return [to_plain(item) for item in value]
-    return value
+    if value is None:
+        return {"none": True}  # TOML has no word for it
+    return value.item() if hasattr(value, "__array__") else value
 
 
 def from_plain(value: Any) -> Any:
     """The inverse of :func:`to_plain`."""
     if not isinstance(value, dict):
         return value
+    if value == {"none": True}:
+        return None
     unknown = set(value) - {"tensor", "parameter", "dtype"}
     dtype = getattr(torch, str(value.get("dtype")), None)
     if unknown or not isinstance(dtype, torch.dtype):

@@ -29,7 +29,7 @@ class Domain:
         low, high = (float(bound) for bound in torch.aminmax(values.detach()))
         outside = low <= self.low if self.open_low else low < self.low
         if outside or high > self.high:
-            raise ValueError(f"{name} holds values from {low:g} to {high:g}, wanted {self}.{self.hint}")
+            raise ValueError(f"{name} holds values from {low:.9g} to {high:.9g}, wanted {self}.{self.hint}")
 
     def __str__(self) -> str:
         if math.isinf(self.high):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import functools
 import inspect
-import re
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, final
 
@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from torchobjectives import _reduction, _validate
-from torchobjectives._fields import Fields, owned, to_plain
+from torchobjectives._exports import snake_case
+from torchobjectives._fields import Fields, owned
 from torchobjectives._reduction import Reduction, full_precision
 from torchobjectives._spec import CUSTOM, Spec
 
@@ -52,11 +53,15 @@ class Loss(Fields, abc.ABC):
     # Buffers that hold counts: .half() and .to(dtype) leave them float64, for a rounded count is lost.
     float64_buffers: ClassVar[tuple[str, ...]] = ()
     _convention: ClassVar[Convention] = "contract"
+    _class_facts = ("function", "spec")
 
     reduction: Reduction = "mean"
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
+        if "forward" not in cls.__dict__:
+            # A code object of its own: torch.compile counts recompilations per code object, not per class.
+            cls.forward = _copied(cls.forward)  # type: ignore[method-assign]
         if "function" in cls.__dict__:
             given = cls.__dict__["function"]
             if inspect.isfunction(given):
@@ -72,23 +77,35 @@ class Loss(Fields, abc.ABC):
         if not hasattr(type(self), "function"):
             raise TypeError(f"{type(self).__name__} is abstract: it names no function.")
         _validate.choice("reduction", self.reduction, _reduction.REDUCTIONS)
-        if type(self).spec is not CUSTOM:
+        # A function of the user's own is not called: nothing says what an empty batch of it looks like.
+        if getattr(type(self).function, "in_contract", False):
             with torch.no_grad():
                 self.evaluate(*self._nothing(), reduction="sum")
 
     def _nothing(self) -> tuple[Tensor, Tensor]:
         """An empty batch of the shape this loss takes."""
-        tensors = [t for t in self.values().values() if isinstance(t, Tensor)]
+        fields = self.values()
+        tensors = [t for t in fields.values() if isinstance(t, Tensor)]
         device = next((t.device for t in (*self.buffers(), *self.parameters())), torch.device("cpu"))
         spec = type(self).spec
         if spec.y_true in ("classes", "masks"):
             classes = next((t.numel() for t in tensors if t.ndim == 1), 2)
             y_true = torch.empty(0, dtype=torch.long, device=device)
             return torch.empty(0, classes, device=device), y_true
-        shape = (0, *next((t.shape for t in tensors if t.ndim), (1,)))
-        return torch.empty(shape, device=device), torch.empty(shape, device=device)
+        axis = fields.get("dim", -1)
+        axes = max(axis, -1 - axis, 1) if isinstance(axis, int) else 1
+        try:
+            inner = torch.broadcast_shapes((1,) * axes, *(t.shape for t in tensors))  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            shapes = ", ".join(str(tuple(t.shape)) for t in tensors)
+            raise ValueError(f"the tensors given have shapes {shapes}, which do not broadcast together.") from error
+        return torch.empty(0, *inner, device=device), torch.empty(0, *inner, device=device)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        if fn(torch.empty(0)).device.type == "mps":  # which has no float64
+            self._buffers.update(
+                {n: b if b is None or b.dtype != torch.float64 else b.float() for n, b in self._buffers.items()}
+            )
         kept = {name: self.get_buffer(name) for name in self.float64_buffers}
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, before in kept.items():
@@ -101,7 +118,7 @@ class Loss(Fields, abc.ABC):
     def name(self) -> str:
         """The name of the function, under which the loss is known; of one without, the class's in snake case."""
         name = name_of(type(self).function)
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower() if name == "function" else name
+        return snake_case(type(self).__name__) if name == "function" else name
 
     def hyper_parameters(self) -> dict[str, Any]:
         """The fields that go to the function: all but ``reduction``."""
@@ -170,10 +187,9 @@ class Loss(Fields, abc.ABC):
         Raises:
             ValueError: the loss is not registered: ``register("name", loss)`` first.
         """
-        from torchobjectives._registry import registered_name
+        from torchobjectives._registry import config_of
 
-        values = {name: to_plain(value) for name, value in self.values().items() if value is not None}
-        return {"name": registered_name(self), **values}
+        return config_of(self)
 
     def extra_repr(self) -> str:
         """The hyper-parameters, and the reduction where it is not the mean."""
@@ -184,8 +200,25 @@ class Loss(Fields, abc.ABC):
         return f"{type(self).__name__}({self.extra_repr()})"
 
 
+def _copied(function: Any) -> Any:
+    """The same function with a code object of its own."""
+    copied = types.FunctionType(
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    copied.__kwdefaults__ = function.__kwdefaults__
+    return functools.update_wrapper(copied, function)
+
+
 def _shown(value: Any) -> str:
-    return str(value.detach().tolist()) if isinstance(value, Tensor) else repr(value)
+    if not isinstance(value, Tensor):
+        return repr(value)
+    if value.is_meta or value.numel() > 20:
+        return f"<{_validate.dtype_name(value.dtype)} tensor of shape {_validate.shape(value)}>"
+    return str(value.detach().tolist())
 
 
 @final
@@ -250,6 +283,8 @@ def as_loss(function: Callable[..., Tensor], *, reduction: Reduction = "mean", *
     """
     if isinstance(function, Loss):
         raise TypeError(f"{function.name} is a loss already: use it as it is.")
+    if isinstance(function, type):
+        raise TypeError(f"as_loss takes a function, got the class {function.__name__}: pass {function.__name__}(...).")
     if not callable(function):
         raise TypeError(f"as_loss takes a function, got {type(function).__name__}.")
     return FunctionLoss(function, reduction, hyper_parameters)
@@ -257,6 +292,11 @@ def as_loss(function: Callable[..., Tensor], *, reduction: Reduction = "mean", *
 
 def _check_hyper_parameters(function: Callable[..., Tensor], given: dict[str, Any]) -> None:
     for name in given:
+        if name in _CONTRACT:
+            raise TypeError(
+                f"{name!r} is what every loss takes with the call: loss(y_pred, y_true, {name}=...). An argument of "
+                f"{name_of(function)} with that name goes through functools.partial."
+            )
         if hasattr(FunctionLoss, name) or name in ("function", "training"):
             raise TypeError(f"{name!r} is taken by every loss: give it through functools.partial instead.")
     parameters = _parameters(function)
@@ -276,11 +316,9 @@ def name_of(function: Callable[..., Tensor]) -> str:
 
 
 def _parameters(function: Callable[..., Tensor]) -> dict[str, inspect.Parameter] | None:
-    """The parameters of a function by name; None for a module (its forward decides) or a builtin."""
-    if isinstance(function, nn.Module):
-        return None
+    """The parameters of a function by name, of a module those of its forward; None for a builtin."""
     try:
-        return dict(inspect.signature(function).parameters)
+        return dict(inspect.signature(function.forward if isinstance(function, nn.Module) else function).parameters)
     except (TypeError, ValueError):
         return None
 
@@ -319,7 +357,8 @@ def reduce_values(
     _validate.prediction(y_pred)
     live = _live(weight, mask)
     if live is not None:
-        y_pred, y_true = _fill_from_live(y_pred, live), _fill_from_live(y_true, live)
+        classes = _has_class_axis(y_pred, y_true)
+        y_pred, y_true = _fill_from_live(y_pred, live, classes=classes), _fill_from_live(y_true, live)
     values = function(y_pred, y_true, **hyper_parameters)
     _check_values(function, values, y_pred, y_true)
     w = _reduction.unit_weight(values, weight, mask)
@@ -347,17 +386,26 @@ def _live(weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
     return longer & shorter.reshape(shorter.shape + (1,) * (longer.ndim - shorter.ndim))
 
 
-def _fill_from_live(values: Tensor, live: Tensor) -> Tensor:
-    """``values`` with the first live row in place of every dead one.
+def _has_class_axis(y_pred: Tensor, y_true: Tensor) -> bool:
+    """Whether y_pred is (N, C, …) beside y_true (N, …); where it could also be (N, …, k), integers are classes."""
+    if y_pred.ndim != y_true.ndim + 1 or y_pred.shape[:1] + y_pred.shape[2:] != y_true.shape:
+        return False
+    return y_pred.shape[:-1] != y_true.shape or not y_true.is_floating_point()
+
+
+def _fill_from_live(values: Tensor, live: Tensor, *, classes: bool = False) -> Tensor:
+    """``values`` with the first live row in place of every dead one; ``classes``: dim 1 belongs to the row.
 
     What is legal for a stranger's function only a live row of the same batch can show.
     """
     if not live.ndim or not values.numel():
         return values
+    if classes and live.ndim > 1:
+        return _fill_from_live(values.movedim(1, -1), live).movedim(-1, 1)
     if values.shape[: live.ndim] != live.shape:
-        if values.ndim == live.ndim + 1 and values.shape[:1] + values.shape[2:] == live.shape:
-            return _fill_from_live(values.movedim(1, -1), live).movedim(-1, 1)
-        return values
+        # Probabilities (N, C, …) as targets beside units (N, …).
+        fits = values.ndim == live.ndim + 1 and values.shape[:1] + values.shape[2:] == live.shape
+        return _fill_from_live(values, live, classes=True) if fits and not classes else values
     rows, alive = values.flatten(0, live.ndim - 1), live.flatten()
     first = alive.to(torch.int8).argmax().reshape(1)
     legal = rows.detach().index_select(0, first)
@@ -376,7 +424,7 @@ def _check_values(function: Callable[..., Tensor], values: object, y_pred: Tenso
             f"{name} returned a scalar, wanted one value per unit: leave out the .mean() or .sum() at its end "
             '(a torch module: reduction="none").'
         )
-    if values.shape not in (y_pred.shape[: values.ndim], y_true.shape[: values.ndim]):
+    if values.shape != y_true.shape[: values.ndim]:
         raise ValueError(
             f"{name} returned shape {_validate.shape(values)} for y_pred {_validate.shape(y_pred)} and y_true "
             f"{_validate.shape(y_true)}: wanted y_true's shape or a leading part of it; it may have broadcast "

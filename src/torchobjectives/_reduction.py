@@ -58,6 +58,8 @@ def full_precision(function: F) -> F:
         return value.to(_result_dtype(y_pred, y_true))
 
     evaluate.in_contract = True  # type: ignore[attr-defined]
+    # A code object of its own, under the loss's own name: torch.compile counts recompilations per code object.
+    evaluate.__code__ = evaluate.__code__.replace(co_name=function.__name__)  # type: ignore[attr-defined]
     return cast(F, evaluate)
 
 
@@ -163,9 +165,11 @@ def unit_weight(units: Tensor, weight: Tensor | None, mask: Tensor | None) -> Te
 
 def _expanded(name: str, values: Tensor, units: Tensor) -> Tensor:
     if values.shape != units.shape[: values.ndim]:
+        short = values.ndim == 2 and values.shape[1] == 1 and values.shape[:1] == units.shape[:1]
+        hint = f" Did you mean {name}.squeeze(1)?" if short else ""
         raise ValueError(
             f"{name} has shape {_validate.shape(values)}, the units of this loss {_validate.shape(units)}: "
-            f"wanted that shape or a leading part of it.{_validate.squeeze_hint(values, units).replace('y_pred', name)}"
+            f"wanted that shape or a leading part of it.{hint}"
         )
     return values.reshape(values.shape + (1,) * (units.ndim - values.ndim)).expand(units.shape)
 
@@ -298,18 +302,21 @@ def totals(
     >>> total, mass
     (tensor(2.), tensor(2.))
     """
-    both = _evaluator(loss)(y_pred, y_true, weight=weight, mask=mask, reduction=TOTALS)
-    total, mass = both.unbind()
+    evaluate, bound = _evaluator(loss)
+    given = {name: value for name, value in (("weight", weight), ("mask", mask)) if value is not None}
+    total, mass = evaluate(y_pred, y_true, **{**bound, **given, "reduction": TOTALS}).unbind()
     return total, mass
 
 
-def _evaluator(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """What evaluates ``loss`` under any reduction: a Loss's ``evaluate``, or a function in the contract."""
+def _evaluator(loss: Callable[..., Tensor]) -> tuple[Callable[..., Tensor], dict[str, Any]]:
+    """What evaluates ``loss`` under any reduction, and the keywords that partials around it hold."""
     inner: Any = loss
-    while isinstance(inner, functools.partial):
+    bound: dict[str, Any] = {}
+    while isinstance(inner, functools.partial) and not inner.args:
+        bound = {**inner.keywords, **bound}
         inner = inner.func
     if hasattr(inner, "evaluate"):
-        return cast("Callable[..., Tensor]", inner.evaluate)
+        return inner.evaluate, bound
     if not getattr(inner, "in_contract", False):
         raise ValueError(f"totals takes a loss of this library, got {loss!r}. Wrap a function with as_loss first.")
-    return loss
+    return inner, bound

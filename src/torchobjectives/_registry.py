@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 from torchobjectives import _exports
-from torchobjectives._fields import from_plain
+from torchobjectives._fields import from_plain, to_plain
 from torchobjectives._loss import FunctionLoss, Loss, as_loss
 from torchobjectives._validate import near
 
@@ -59,9 +61,11 @@ def get(name: str, **hyper_parameters: Any) -> Loss:
     entry = _entry(name)
     if isinstance(entry, type):
         return entry(**hyper_parameters)
+    # Copies: what one loss of this name trains is not the next one's.
+    defaults = copy.deepcopy(entry.values())
     if isinstance(entry, FunctionLoss):
-        return as_loss(entry.function, **{**entry.values(), **hyper_parameters})
-    return type(entry)(**{**entry.values(), **hyper_parameters})
+        return as_loss(entry.function, **{**defaults, **hyper_parameters})
+    return type(entry)(**{**defaults, **hyper_parameters})
 
 
 def register(name: str, loss: type[Loss] | Loss) -> None:
@@ -76,7 +80,9 @@ def register(name: str, loss: type[Loss] | Loss) -> None:
         ValueError: the name is taken.
         TypeError: ``loss`` is not a loss.
     """
-    if not isinstance(loss, Loss) and not (isinstance(loss, type) and issubclass(loss, Loss)):
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError(f"a loss is registered under a word such as 'power_loss', got {name!r}.")
+    if not isinstance(loss, Loss) and not (isinstance(loss, type) and issubclass(loss, Loss) and loss is not Loss):
         raise TypeError(f"register takes a Loss, got {loss!r}. Wrap a function with as_loss first.")
     if name in _exports.LOSSES or _registered.get(name, loss) is not loss:
         raise ValueError(f"The name {name!r} is taken: choose another.")
@@ -89,14 +95,15 @@ def registered_name(loss: Loss) -> str:
     Raises:
         ValueError: there is none.
     """
-    for name, entry in _registered.items():
-        if isinstance(entry, FunctionLoss) and isinstance(loss, FunctionLoss):
-            if entry.function is loss.function:
-                return name
-        elif type(loss) is (entry if isinstance(entry, type) else type(entry)) and not isinstance(loss, FunctionLoss):
-            return name
     for name, (class_name, module) in _exports.LOSSES.items():
         if type(loss).__name__ == class_name and type(loss).__module__ == f"torchobjectives.{module}":
+            return name
+    for name, entry in _registered.items():
+        if isinstance(entry, FunctionLoss) and isinstance(loss, FunctionLoss):
+            # A default of the entry that this loss does not state would slip in.
+            if entry.function is loss.function and entry.values().keys() <= loss.values().keys():
+                return name
+        elif type(loss) is (entry if isinstance(entry, type) else type(entry)) and not isinstance(loss, FunctionLoss):
             return name
     raise ValueError(
         f"{loss.name} has no name of its own in a configuration: "
@@ -104,7 +111,18 @@ def registered_name(loss: Loss) -> str:
     )
 
 
-def from_config(config: dict[str, Any]) -> Loss:
+def config_of(loss: Loss) -> dict[str, Any]:
+    """The name and the fields of a loss as plain data; a None that is the default anyway is left out."""
+    name = registered_name(loss)
+    entry = _entry(name)
+    defaults = {f.name: f.default for f in entry.fields().values()} if isinstance(entry, type) else entry.values()
+    given = {
+        key: value for key, value in loss.values().items() if value is not None or defaults.get(key, 0) is not None
+    }
+    return {"name": name, **{key: to_plain(value) for key, value in given.items()}}
+
+
+def from_config(config: Mapping[str, Any]) -> Loss:
     """Make the loss that ``loss.to_config()`` described; nothing outside the registry is imported or run.
 
     Args:
@@ -118,6 +136,8 @@ def from_config(config: dict[str, Any]) -> Loss:
     >>> from_config(HuberLoss(delta=2.0).to_config())
     HuberLoss(delta=2.0)
     """
+    if not isinstance(config, Mapping):
+        raise TypeError(f"from_config takes what to_config gave, a dict, got {config!r}. Did you mean get({config!r})?")
     values = {key: from_plain(value) for key, value in config.items()}
     name = values.pop("name", None)
     if not isinstance(name, str):

@@ -24,10 +24,15 @@ def readable(*tensors: Tensor) -> bool:
     """
     if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
         return False
-    # torch has no public question for the last two; both calls are plain reads of a thread-local stack.
-    if torch._C._functorch.peek_interpreter_stack() is not None or torch._C._len_torch_dispatch_stack():
+    # torch has no public question for a dispatch mode; the call is a plain read of a thread-local stack.
+    if inside_transform() or torch._C._len_torch_dispatch_stack():
         return False
     return all(type(t) in (Tensor, torch.nn.Parameter) and t.device.type == "cpu" for t in tensors)
+
+
+def inside_transform() -> bool:
+    """Whether a ``torch.func`` transform (grad, vmap, jvp, …) runs in eager mode; torch has no public question."""
+    return not torch.compiler.is_compiling() and torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def near(word: str, known: Iterable[str]) -> str:
@@ -65,16 +70,18 @@ def in_range(
 
 
 class _Range:
-    """Checks that hyper-parameters are finite numbers (or tensors of them) inside an interval."""
+    """Checks that hyper-parameters are finite numbers inside an interval; ``tensors``: or tensors of them."""
 
     def __init__(self, low: float, high: float, open_low: bool, open_high: bool) -> None:
         self.low, self.high, self.open_low, self.open_high = low, high, open_low, open_high
 
     def __str__(self) -> str:
+        if math.isinf(self.high) and math.isinf(self.low):
+            return "a finite number"
         if math.isinf(self.high):
-            if math.isinf(self.low):
-                return "a finite number"
             return f"a finite number {'>' if self.open_low else '>='} {self.low:g}"
+        if math.isinf(self.low):
+            return f"a finite number {'<' if self.open_high else '<='} {self.high:g}"
         return f"a number in {'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
 
     def _holds(self, low: float, high: float) -> bool:
@@ -89,11 +96,19 @@ class _Range:
                 if not self._holds(value, value):
                     raise ValueError(f"{name} is {value!r}, wanted {self}.")
             elif isinstance(value, Tensor):
-                self._check_tensor(name, value)
+                raise TypeError(f"{name} has type Tensor, wanted {self}. Did you mean {name}.item()?")
             elif isinstance(value, Real) and not isinstance(value, bool):
                 self(**{name: float(value)})
             else:
                 raise TypeError(f"{name} has type {type(value).__name__}, wanted {self}.")
+
+    def tensors(self, **values: object) -> None:
+        """The same for hyper-parameters that may be tensors, such as learnable ones."""
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                self._check_tensor(name, value)
+            else:
+                self(**{name: value})
 
     def _check_tensor(self, name: str, value: Tensor) -> None:
         if value.is_complex() or value.dtype is torch.bool:
@@ -112,11 +127,15 @@ fraction = in_range(low=0.0, high=1.0)
 
 def number(name: str, value: object, *, low: float = -math.inf, high: float = math.inf) -> float:
     """``value`` as a plain number, once it is known to be finite and in ``[low, high]``."""
-    wanted = in_range(low=low, high=high)
-    if isinstance(value, Tensor):
-        raise TypeError(f"{name} has type Tensor, wanted {wanted}. Did you mean {name}.item()?")
-    wanted(**{name: value})
+    in_range(low=low, high=high)(**{name: value})
     return value if type(value) is int else float(value)  # type: ignore[arg-type]
+
+
+def flag(**values: object) -> None:
+    """Raise unless every value is True or False."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}, wanted True or False.")
 
 
 def integer(**values: object) -> None:
@@ -132,6 +151,14 @@ def whole(*, low: int, **values: int) -> None:
     for name, value in values.items():
         if value < low:
             raise ValueError(f"{name} is {value}, wanted a whole number >= {low}.")
+
+
+def numbers(name: str, values: object) -> Tensor:
+    """A sequence of numbers as a float64 tensor."""
+    try:
+        return torch.as_tensor(values, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} is {values!r}, wanted a tensor or a list of numbers.") from None
 
 
 def tensor(name: str, value: object) -> None:
@@ -155,6 +182,18 @@ def real_target(y_true: Tensor) -> None:
     """Raise if ``y_true`` is complex; integers and booleans are numbers here."""
     if y_true.is_complex():
         raise TypeError(f"y_true has dtype {_short(y_true.dtype)}, wanted real numbers.")
+
+
+def like(name: str, value: float | Tensor, y_pred: Tensor) -> float | Tensor:
+    """A hyper-parameter in y_pred's dtype; a tensor must broadcast to y_pred's shape without enlarging it."""
+    if not isinstance(value, Tensor):
+        return value
+    missing = y_pred.ndim - value.ndim
+    if missing < 0 or any(v not in (1, p) for v, p in zip(value.shape, y_pred.shape[missing:], strict=True)):
+        raise ValueError(
+            f"{name} has shape {shape(value)}, y_pred {shape(y_pred)}: {name} must broadcast to y_pred's shape."
+        )
+    return value.to(y_pred.dtype)
 
 
 def same_shape(y_pred: Tensor, y_true: Tensor) -> None:

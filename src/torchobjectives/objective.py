@@ -3,14 +3,14 @@
 import copy
 import functools
 import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, final
 
 from torch import Tensor, nn
 
-from torchobjectives._validate import near, number
+from torchobjectives._exports import snake_case
+from torchobjectives._validate import inside_transform, near, number
 
 __all__ = ["BoundObjective", "Objective"]
 
@@ -106,8 +106,9 @@ class Objective(nn.Module):
         total = first
         for term in rest:
             total = total + term.to(total.device)
-        # Copies, because the usual ``loss /= steps`` of gradient accumulation works in place.
-        self._terms = {name: term.detach().clone() for name, term in terms.items()}
+        # Copies, because the usual ``loss /= steps`` of gradient accumulation works in place. Inside torch.func
+        # transforms there is nothing to keep: their tensors end with them.
+        self._terms = {} if inside_transform() else {name: term.detach().clone() for name, term in terms.items()}
         return total
 
     @property
@@ -169,7 +170,7 @@ class Objective(nn.Module):
             if key not in self._accepted[name]:
                 text = _text(_item(self.losses[name]))
                 raise TypeError(f"the loss of term {name!r}, {text}, takes no {key}; wrap it with as_loss or drop it")
-        value = _scalar(name, self.losses[name](y_pred, y_true, **given), 'give the loss reduction="mean"')
+        value = _scalar(name, self.losses[name](y_pred, y_true, **given))
         factor = self._weights[name]
         return value if factor == 1 else factor * value
 
@@ -180,7 +181,7 @@ class Objective(nn.Module):
                 "objective(y_pred, y_true, model=model), or objective.bind(model) once"
             )
         return {
-            name: _scalar(name, _item(module).value(model), "let value(model) return a sum")
+            name: _scalar(name, _item(module).value(model), shape_fix="let value(model) return a sum")
             for name, module in self._penalties.items()
         }
 
@@ -204,8 +205,7 @@ class BoundObjective(nn.Module):
 
     Made by :meth:`Objective.bind`. The model is referred to, not owned: its parameters are not among
     ``parameters()`` and not in ``state_dict()``, and ``.to()`` leaves it alone. A deep copy refers to the
-    same model, or, where the model was copied first in the same operation (a module that holds both), to its
-    copy.
+    same model, or, where the same operation copies the model too (a module that holds both), to its copy.
 
     Args:
         objective: The objective, shared.
@@ -218,6 +218,7 @@ class BoundObjective(nn.Module):
             raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
         self.objective = objective
         self._model = (model,)  # in a tuple, where nn.Module does not look for submodules
+        self._copies: dict[int, Any] = {}
 
     if TYPE_CHECKING:
 
@@ -227,7 +228,14 @@ class BoundObjective(nn.Module):
 
     def forward(self, y_pred: Any, y_true: Any, *, weight: Any = None, mask: Any = None) -> Tensor:
         """The objective with its model."""
-        return self.objective(y_pred, y_true, model=self._model[0], weight=weight, mask=mask)
+        return self.objective(y_pred, y_true, model=self._bound(), weight=weight, mask=mask)
+
+    def _bound(self) -> nn.Module:
+        """The model; after a deep copy its copy, if the same operation made one."""
+        if self._copies:
+            self._model = (self._copies.get(id(self._model[0]), self._model[0]),)
+            self._copies = {}
+        return self._model[0]
 
     @property
     def terms(self) -> Mapping[str, Tensor]:
@@ -244,10 +252,16 @@ class BoundObjective(nn.Module):
     def __deepcopy__(self, memo: dict[int, Any]) -> "BoundObjective":
         copied = BoundObjective.__new__(BoundObjective)
         memo[id(self)] = copied
-        model = self._model[0]
+        model = self._bound()
         for key, value in self.__dict__.items():
-            copied.__dict__[key] = (memo.get(id(model), model),) if key == "_model" else copy.deepcopy(value, memo)
+            copied.__dict__[key] = (model,) if key == "_model" else copy.deepcopy(value, memo)
+        # The model may be copied after this: which copy is meant is looked up when the whole operation is over.
+        copied._copies = memo
         return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._bound()
+        return self.__dict__
 
 
 class _Held(nn.Module):
@@ -256,12 +270,21 @@ class _Held(nn.Module):
     def __init__(self, item: Any) -> None:
         super().__init__()
         self.item = item
+        # A method or a partial of a module: what that module learns is learnt here too.
+        self.behind = _module_behind(item)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self.item(*args, **kwargs)
 
     def __repr__(self) -> str:
         return _text(self.item)
+
+
+def _module_behind(item: Any) -> nn.Module | None:
+    while isinstance(item, functools.partial):
+        item = item.func
+    item = getattr(item, "__self__", item)
+    return item if isinstance(item, nn.Module) else None
 
 
 def _as_module(item: Any) -> nn.Module:
@@ -272,17 +295,22 @@ def _item(module: nn.Module) -> Any:
     return module.item if isinstance(module, _Held) else module
 
 
-def _scalar(name: str, value: object, fix: str) -> Tensor:
+def _scalar(name: str, value: object, shape_fix: str = 'give the loss reduction="mean"') -> Tensor:
     if isinstance(value, Tensor) and value.ndim == 0:
         return value
-    got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+    if isinstance(value, Tensor):
+        got, fix = f"a tensor of shape {tuple(value.shape)}", shape_fix
+    else:
+        number = isinstance(value, int | float)
+        got = f"a {type(value).__name__}"
+        fix = "return the tensor itself, without .item(), or nothing is learnt" if number else "return the loss alone"
     raise ValueError(f"term {name!r} must be a scalar tensor, got {got}: {fix}")
 
 
 def _check_name(name: object) -> None:
     if not isinstance(name, str):
         raise TypeError(f"the name of a term must be a string, got {name!r}")
-    if not name or "." in name or hasattr(nn.ModuleDict, name) or name == "training":
+    if not name or "." in name or hasattr(nn.ModuleDict(), name):
         raise ValueError(f"{name!r} cannot name a term (empty, dotted, or a word of torch's own): choose another")
 
 
@@ -301,7 +329,7 @@ def _named_penalties(penalties: Iterable[Any], taken: Iterable[str]) -> dict[str
     for penalty in penalties:
         if isinstance(penalty, type) or not callable(getattr(penalty, "value", None)):
             raise TypeError(f"a penalty must be an object with value(model), such as L1(1e-4), got {penalty!r}")
-        first = name = getattr(penalty, "name", None) or _snake_case(type(penalty).__name__)
+        first = name = getattr(penalty, "name", None) or snake_case(type(penalty).__name__)
         _check_name(name)
         count = 1
         while name in named:
@@ -336,10 +364,6 @@ def _unit_keywords(term: LossTerm) -> tuple[str, ...]:
         return ("weight", "mask")
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     return tuple(key for key in ("weight", "mask") if open_ended or key in parameters)
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().strip("_")
 
 
 def _text(item: Any) -> str:

@@ -3,6 +3,7 @@ import math
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -169,6 +170,9 @@ def test_wrapped_models(wrap: Any) -> None:
         ({"rules": [("*.bais", {"lr": 1})]}, ValueError, "Did you mean 'stem.bias'"),
         ({"rules": [("*.bias", {"params": []})]}, ValueError, "'params' is not an option"),
         ({"rules": [("*.bias", {"weight_deacy": 0.1})]}, ValueError, "Did you mean 'weight_decay'"),
+        ({"rules": [("*.bias", {"learning_rate": 0.1})]}, ValueError, "Did you mean 'lr'"),
+        ({"rules": [("*.bias", {"WEIGHT_DECAY": 0.1})]}, ValueError, "Did you mean 'weight_decay'"),
+        ({"rules": None}, TypeError, "must be a list of pairs"),
         ({"rules": [("*.bias", 0.5)]}, TypeError, "must be a pair"),
         ({"rules": ["*.bias"]}, TypeError, "must be a pair"),
         ({"rules": "*.bias"}, TypeError, "must be a list of pairs"),
@@ -184,6 +188,17 @@ def test_wrong_input(arguments: dict[str, Any], error: type[Exception], message:
 def test_a_selector_that_selects_nothing_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"select.weights\(\) selects nothing; there is: 'weight' \(norm_scale\)"):
         param_groups(nn.LayerNorm(3), rules=[(select.weights(), {"lr": 0.1})])
+
+
+def test_options_of_other_optimizers_pass() -> None:
+    options = flat(param_groups(net(), rules=[("*", {"eta": 0.001, "step_size": 2, "mine": 3, "array": np.ones(2)})]))
+    assert options["head.weight"]["eta"] == 0.001
+
+
+def test_a_rule_for_frozen_ones_alone_changes_nothing() -> None:
+    model = net()
+    model["head"].requires_grad_(False)
+    assert str(param_groups(model, rules=[("head.*", {"lr": 3.0})])) == str(param_groups(model))
 
 
 def test_nothing_to_train() -> None:

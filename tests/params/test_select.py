@@ -2,10 +2,12 @@ import pickle
 
 import pytest
 import torch
+import torch.nn.utils.prune
 from torch import nn
+from torch.nn.utils import parametrizations
 
 from tests.params.zoo import ZOO, Bare, parameter
-from torchobjectives.params import select
+from torchobjectives.params import param_groups, select
 from torchobjectives.params._roles import inventory
 
 
@@ -44,8 +46,37 @@ def test_frozen_skipped() -> None:
     model[0].requires_grad_(False)
     assert names(select.weights(), model) == ["2.weight"]
     assert names(select.matching("*.weight"), model) == ["1.weight", "2.weight"]
-    with pytest.raises(ValueError, match=r"'0\.\*' matches only frozen parameters \('0.weight', '0.bias'\)"):
-        select.matching("0.*")(model)
+    assert names(select.matching("0.*"), model) == []
+
+
+def test_hooks_do_not_hide_names() -> None:
+    model = nn.Sequential(
+        parametrizations.weight_norm(nn.Linear(3, 4)), nn.Linear(4, 1), nn.utils.spectral_norm(nn.Linear(1, 2))
+    )
+    nn.utils.prune.identity(model[1], "bias")
+    assert names(select.matching("*.weight"), model) == [
+        "0.parametrizations.weight.original0",
+        "0.parametrizations.weight.original1",
+        "1.weight",
+        "2.weight_orig",
+    ]
+    assert names(select.matching("1.bias"), model) == ["1.bias_orig"]
+    assert names(select.matching("weight"), model[0]) == [
+        "parametrizations.weight.original0",
+        "parametrizations.weight.original1",
+    ]
+
+
+def test_a_selector_of_ones_own() -> None:
+    class Large(select.Selector):
+        def pick(self, entries):
+            return [entry for entry in entries if entry.parameter.numel() > 2]
+
+    model = mlp()
+    model[0].requires_grad_(False)
+    assert names(Large(), model) == []
+    assert repr(Large()) == "Large()"
+    assert param_groups(model, rules=[(Large(), {"lr": 1.0})])
 
 
 def test_selected_tensors_are_the_models_own() -> None:
@@ -102,8 +133,9 @@ def test_repr_and_pickle_round_trip(selector: select.Selector) -> None:
 def test_wrappers_do_not_hide_names() -> None:
     model = mlp()
     parallel = nn.DataParallel(model)
+    averaged = torch.optim.swa_utils.AveragedModel(model)
     compiled = torch.compile(model, backend="eager")
-    for wrapped, prefix in ((parallel, "module."), (compiled, "_orig_mod.")):
+    for wrapped, prefix in ((parallel, "module."), (averaged, "module."), (compiled, "_orig_mod.")):
         assert names(select.matching("0.*"), wrapped) == [prefix + "0.weight", prefix + "0.bias"]
         assert names(select.matching(prefix + "0.bias"), wrapped) == [prefix + "0.bias"]
         assert names(select.weights(), wrapped) == [prefix + "0.weight", prefix + "2.weight"]

@@ -28,6 +28,10 @@ class HeadNorm2d(Bare):
     pass
 
 
+class PreNorm(Bare):
+    pass
+
+
 class NormedLinear(nn.Linear):
     pass
 
@@ -52,10 +56,16 @@ class LowRank(nn.Module):
         return weight[:, :2].clone(), weight[:2].clone()
 
 
-def low_rank() -> nn.Module:
-    layer = nn.Linear(4, 4)
+def low_rank(layer: nn.Module | None = None) -> nn.Module:
+    layer = layer or nn.Linear(4, 4)
     nn.utils.parametrize.register_parametrization(layer, "weight", LowRank(), unsafe=True)
     return layer
+
+
+def tied_output_first() -> nn.Module:
+    model = nn.ModuleDict({"head": nn.Linear(3, 4), "table": nn.Embedding(4, 3)})
+    model["table"].weight = model["head"].weight
+    return model
 
 
 def old_weight_norm() -> nn.Module:
@@ -142,8 +152,31 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], dict[str, str]]] = {
         {"up_proj": "weight", "up_proj_bias": "bias", "gate_biases": "bias"},
     ),
     "short_names": (
-        lambda: Bare(w1=parameter(2, 3, 4), b1=parameter(2, 1, 4), b2=parameter(2, 4)),
-        {"w1": "weight", "b1": "bias", "b2": "weight"},
+        lambda: Bare(w1=parameter(2, 3, 4), b1=parameter(2, 1, 4), b2=parameter(2, 4), b3=parameter(3, 5)),
+        {"w1": "weight", "b1": "bias", "b2": "bias", "b3": "weight"},
+    ),
+    "stacked_biases": (
+        lambda: Bare(
+            w1=parameter(2, 3, 4),
+            w1_b=parameter(2, 4),
+            bq=parameter(2, 3),
+            gate_up_proj_b=parameter(2, 3),
+            offset=parameter(2, 4),
+            u=parameter(2, 4),
+        ),
+        {"w1": "weight", "w1_b": "bias", "bq": "bias", "gate_up_proj_b": "bias", "offset": "bias", "u": "weight"},
+    ),
+    "wrapper_named_norm": (
+        lambda: PreNorm(norm=nn.LayerNorm(4), w_out=parameter(4, 4), scale=parameter(3, 4)),
+        {"norm.weight": "norm_scale", "norm.bias": "bias", "w_out": "weight", "scale": "norm_scale"},
+    ),
+    "low_rank_embedding": (
+        lambda: low_rank(nn.Embedding(4, 3)),
+        {"parametrizations.weight.original0": "embedding", "parametrizations.weight.original1": "embedding"},
+    ),
+    "tied_output_first": (
+        tied_output_first,
+        {"head.weight": "embedding", "head.bias": "bias"},
     ),
     "bare_bias": (lambda: Bare(bias=parameter(2, 3)), {"bias": "bias"}),
     "camel": (lambda: Bare(inputBias=parameter(2, 3)), {"inputBias": "bias"}),

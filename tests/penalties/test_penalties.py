@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from tests.params.zoo import Bare, parameter
+from torchobjectives import Objective
 from torchobjectives.params import select
 from torchobjectives.penalties import L1, L2, ElasticNet, GroupLasso, Penalty
 
@@ -283,10 +284,56 @@ def test_on() -> None:
 def test_nothing_selected_says_what_there_is(penalty: Penalty) -> None:
     with pytest.raises(ValueError, match=r"selects nothing in BatchNorm1d; there is: 'weight' \(norm_scale\)"):
         penalty.value(nn.BatchNorm1d(3))
-    with pytest.raises(ValueError, match=r"selects nothing in Linear; there is: 'weight' \(weight, frozen\)"):
-        penalty.value(nn.Linear(2, 1).requires_grad_(False))
     with pytest.raises(ValueError, match="selects nothing in ReLU; there is: none"):
         penalty.value(nn.ReLU())
+
+
+def test_half_complex_weights_keep_their_imaginary_part() -> None:
+    model = nn.Linear(3, 4, dtype=torch.complex64)
+    for penalty in (L1(1.0), L2(1.0), ElasticNet(1.0, 0.5), GroupLasso(1.0)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            half = copy.deepcopy(model).to(torch.complex32)
+        torch.testing.assert_close(penalty.value(half), penalty.value(model), rtol=1e-3, atol=0)
+
+
+def test_group_lasso_of_what_else_a_convolution_owns() -> None:
+    layer = nn.Conv2d(4, 8, 3, groups=4)
+    layer.lora_a = nn.Parameter(torch.ones(2, 36))
+    assert GroupLasso(1.0, on="lora_a").value(layer).item() == pytest.approx(36 * 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert GroupLasso(1.0).value(nn.Conv1d(0, 3, 1)) == 0
+
+
+@by_name
+def test_frozen_alone_is_nothing_to_penalize(penalty: Penalty) -> None:
+    frozen = nn.Linear(2, 1).requires_grad_(False)
+    assert penalty.value(frozen) == 0
+    objective = Objective(nn.MSELoss(), penalties=[penalty])
+    assert objective(frozen(torch.ones(3, 2)), torch.ones(3, 1), model=frozen) == objective.terms["loss"]
+
+
+@by_name
+def test_functional_calls_train_what_they_are_given(penalty: Penalty) -> None:
+    model = nn.Linear(3, 2)
+    own = dict(model.named_parameters())
+
+    def value(given: dict[str, torch.Tensor]) -> torch.Tensor:
+        class Valued(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.model = model
+
+            def forward(self) -> torch.Tensor:
+                return penalty.value(self.model)
+
+        return torch.func.functional_call(Valued(), {f"model.{name}": t for name, t in given.items()}, ())
+
+    slopes = torch.func.grad(value)({name: t.detach() for name, t in own.items()})
+    (wanted,) = torch.autograd.grad(penalty.value(model), own["weight"])
+    torch.testing.assert_close(slopes["weight"], wanted)
+    assert not slopes["bias"].any()
 
 
 @by_name

@@ -84,14 +84,18 @@ class HarmonizingLoss(Loss):
         _validate.fraction(momentum=self.momentum)
         population: dict[str, Any] = {"weight": weight, "mask": mask}
         given = self.hyper_parameters()
-        counts = self.get_buffer("bin_counts")
+        stored = counts = self.get_buffer("bin_counts")
         if self.training:
             with torch.no_grad():
-                batch = self._batch_counts(y_pred, y_true, **population)
-                counts.copy_(_mixed(counts, batch, self.momentum))
-        # Momentum 1: the stored counts hold this batch already (or, in eval(), are used alone).
+                counts = _mixed(stored, self._batch_counts(y_pred, y_true, **population), self.momentum)
+        # Momentum 1: the counts hold this batch already (or, in eval(), the stored ones are used alone).
         given |= {"momentum": 1.0, "bin_counts": counts}
-        return self.function(y_pred, y_true, **given, **population, reduction=reduction)
+        value = self.function(y_pred, y_true, **given, **population, reduction=reduction)
+        if self.training:
+            # Last: what the function refuses is not counted.
+            with torch.no_grad():
+                stored.copy_(counts)
+        return value
 
     def _batch_counts(self, y_pred: Tensor, y_true: Tensor, **population: Any) -> Tensor:
         _validate.tensor("y_pred", y_pred)

@@ -176,14 +176,14 @@ def check_index(index: Tensor, classes: int, w: Tensor | None, ignore_index: int
 
 
 def _class_weight(class_weight: Tensor | Sequence[float], y_pred: Tensor, classes: int) -> Tensor:
-    weights = torch.as_tensor(class_weight, dtype=y_pred.dtype, device=y_pred.device)
+    weights = class_weight if isinstance(class_weight, Tensor) else _validate.numbers("class_weight", class_weight)
+    _validate.non_negative.tensors(class_weight=weights)
     if weights.shape != (classes,):
         raise ValueError(
             f"class_weight has shape {_validate.shape(weights)}, y_pred has {classes} classes (dim 1): "
             f"wanted ({classes},)."
         )
-    _validate.non_negative(class_weight=weights)
-    return weights
+    return weights.to(y_pred.dtype).to(y_pred.device)
 
 
 def along(vector: Tensor, values: Tensor, axis: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -21,7 +22,7 @@ def binary_cross_entropy_loss(
     y_pred: Tensor,
     y_true: Tensor,
     *,
-    pos_weight: float | Tensor | None = None,
+    pos_weight: float | Tensor | Sequence[float] | None = None,
     label_smoothing: float = 0.0,
     from_logits: bool = True,
     weight: Tensor | None = None,
@@ -37,8 +38,8 @@ def binary_cross_entropy_loss(
     Args:
         y_pred: logits of any shape (probabilities with ``from_logits=False``).
         y_true: the same shape, in {0, 1} or [0, 1]; bool and integers are accepted.
-        pos_weight: :math:`w_+` > 0, what a positive costs more: a number, or a tensor that broadcasts to
-            y_pred's trailing axes (one per label). It shapes the loss and stays out of the denominator.
+        pos_weight: :math:`w_+` > 0, what a positive costs more: a number, or numbers that broadcast to y_pred's
+            shape (one per label: (L,)). It shapes the loss and stays out of the denominator.
         label_smoothing: s in [0, 1].
         from_logits: False where y_pred holds probabilities.
         weight: weights ≥ 0 of y_true's shape or a leading part of it.
@@ -63,6 +64,7 @@ def binary_cross_entropy_loss(
     timm smooth as here; segmentation-models-pytorch's s is twice this s.
     """
     _validate.fraction(label_smoothing=label_smoothing)
+    _validate.flag(from_logits=from_logits)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, pred=REAL if from_logits else PROBABILITY, true=UNIT)
     if label_smoothing:
         y_true = y_true * (1 - label_smoothing) + label_smoothing / 2
@@ -71,22 +73,30 @@ def binary_cross_entropy_loss(
     if from_logits:
         return reduce_kernel(F.binary_cross_entropy_with_logits, y_pred, y_true, w, reduction, pos_weight=pos_weight)
     if pos_weight is None:
-        return reduce_kernel(F.binary_cross_entropy, y_pred, y_true, w, reduction)
+        return reduce_kernel(_of_probabilities, y_pred, y_true, w, reduction)
     positive, negative = _costs(y_pred, from_logits=False)
     return reduce(pos_weight * y_true * positive + (1 - y_true) * negative, w, reduction)
 
 
-def _per_label(pos_weight: float | Tensor, y_pred: Tensor) -> Tensor:
-    """``pos_weight`` as a tensor that multiplies y_pred's trailing axes."""
-    _validate.positive(pos_weight=pos_weight)
+def _per_label(pos_weight: float | Tensor | Sequence[float], y_pred: Tensor) -> Tensor:
+    """``pos_weight`` as a tensor that broadcasts to y_pred."""
+    if not isinstance(pos_weight, int | float | Tensor):
+        pos_weight = _validate.numbers("pos_weight", pos_weight)
+    _validate.positive.tensors(pos_weight=pos_weight)
     if not isinstance(pos_weight, Tensor):
         return torch.full((), pos_weight, dtype=y_pred.dtype, device=y_pred.device)
-    if pos_weight.ndim and pos_weight.numel() > 1 and pos_weight.shape != y_pred.shape[-pos_weight.ndim :]:
-        raise ValueError(
-            f"pos_weight has shape {_validate.shape(pos_weight)}, y_pred {_validate.shape(y_pred)}: "
-            "wanted one number, or one per label (y_pred's trailing axes)."
-        )
-    return pos_weight.to(y_pred.dtype)
+    checked = _validate.like("pos_weight", pos_weight.squeeze() if pos_weight.numel() == 1 else pos_weight, y_pred)
+    assert isinstance(checked, Tensor)
+    return checked.to(y_pred.device)
+
+
+def _of_probabilities(y_pred: Tensor, y_true: Tensor, *, reduction: Reduction) -> Tensor:
+    """Torch's kernel, but NaN stays NaN: torch refuses it, on CUDA with an assertion that ends the process."""
+    if _validate.readable(y_pred) and not bool(y_pred.detach().sum().isnan()):
+        return F.binary_cross_entropy(y_pred, y_true, reduction=reduction)
+    hole = y_pred.isnan()
+    values = F.binary_cross_entropy(torch.where(hole, 0.5, y_pred), y_true, reduction="none")
+    return reduce(torch.where(hole, y_pred, values), None, reduction)
 
 
 def _costs(y_pred: Tensor, *, from_logits: bool) -> tuple[Tensor, Tensor]:
@@ -96,8 +106,8 @@ def _costs(y_pred: Tensor, *, from_logits: bool) -> tuple[Tensor, Tensor]:
     # torch's kernel holds the logarithm at −100 and its slope at 1e12; composed, log(0) · 0 would be NaN.
     one = torch.ones_like(y_pred)
     return (
-        F.binary_cross_entropy(y_pred, one, reduction="none"),
-        F.binary_cross_entropy(y_pred, torch.zeros_like(y_pred), reduction="none"),
+        _of_probabilities(y_pred, one, reduction="none"),
+        _of_probabilities(y_pred, torch.zeros_like(y_pred), reduction="none"),
     )
 
 
@@ -108,7 +118,7 @@ class BinaryCrossEntropyLoss(Loss):
     function = staticmethod(binary_cross_entropy_loss)
     spec = Spec(task="binary", y_pred="logits", y_true="binary", link=LOGIT, proper=True, paper="textbook")
 
-    pos_weight: float | Tensor | None = None
+    pos_weight: float | Tensor | Sequence[float] | None = None
     label_smoothing: float = 0.0
     from_logits: bool = True
 
@@ -165,6 +175,7 @@ def focal_loss(
     probabilities and gives another number. LibAUC puts alpha on the negatives.
     """
     _validate.non_negative(gamma=gamma)
+    _validate.flag(from_logits=from_logits)
     if alpha is not None:
         _validate.fraction(alpha=alpha)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, pred=REAL if from_logits else PROBABILITY, true=UNIT)
@@ -251,8 +262,9 @@ def ghmc_loss(
 
     Elsewhere: mmdet's class default is 10 bins without momentum, and it synchronises with the host once per bin.
     """
+    _validate.flag(from_logits=from_logits)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, pred=REAL if from_logits else PROBABILITY, true=UNIT)
-    kernel = F.binary_cross_entropy_with_logits if from_logits else F.binary_cross_entropy
+    kernel = F.binary_cross_entropy_with_logits if from_logits else _of_probabilities
     gradient_norm = _ghmc_gradient_norm(y_pred.detach(), y_true, from_logits=from_logits)
     factor = harmonized(gradient_norm, w, bins=bins, momentum=momentum, bin_counts=bin_counts)
     return reduce(kernel(y_pred, y_true, reduction="none") * factor, w, reduction)

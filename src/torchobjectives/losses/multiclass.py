@@ -225,7 +225,12 @@ def softmax_focal_loss(
     if gamma >= 1 or gamma == 0:
 
         def cost(u: Tensor) -> Tensor:
-            return (-torch.expm1(-u)) ** gamma * u
+            against = -torch.expm1(-u)
+            if gamma >= 2:
+                return against**gamma * u
+            # Below 2 the second derivative of a power is infinite at 0, and 0 · inf would be NaN.
+            above = against > 0
+            return torch.where(above, torch.where(above, against, 1.0) ** gamma, against * 0) * u
 
         values = of_own_cost(cost if gamma else lambda u: u, given)
     else:

@@ -63,7 +63,8 @@ def symmetric_cross_entropy_loss(
 
     Elsewhere: code in circulation clamps probabilities at 1e-7 and one-hot labels at 1e-4 (A = −9.21).
     """
-    _validate.non_negative(alpha=alpha, beta=beta, **{"-log_zero": -log_zero})
+    _validate.non_negative(alpha=alpha, beta=beta)
+    _validate.in_range(high=0.0)(log_zero=log_zero)
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
     values = of_own_cost(lambda u: alpha * u + beta * log_zero * torch.expm1(-u), given)
     return reduce(values, given.w, reduction, mass=given.mass)

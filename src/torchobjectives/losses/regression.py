@@ -334,49 +334,44 @@ def barron_loss(
     for a smaller one costs less: the paper's adaptive form adds the log-partition, which is not part of this loss.
     kornia's Charbonnier is the case α = 1.
     """
-    _validate.positive(scale=scale)
+    _validate.positive.tensors(scale=scale)
+    if isinstance(alpha, Tensor) or alpha not in (math.inf, -math.inf):
+        _validate.finite.tensors(alpha=alpha)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
-    squared = ((y_pred - y_true) / _like("scale", scale, y_pred)).square()
+    squared = ((y_pred - y_true) / _validate.like("scale", scale, y_pred)).square()
     if isinstance(alpha, Tensor):
-        _validate.finite(alpha=alpha)
-        return reduce(_barron(squared, _like("alpha", alpha, y_pred)), w, reduction)
-    if alpha == math.inf:
+        return reduce(_barron(squared, _validate.like("alpha", alpha, y_pred)), w, reduction)
+    # Beyond what the dtype holds a number is infinite.
+    largest = torch.finfo(squared.dtype).max
+    if alpha > largest:
         values = torch.expm1(squared / 2)
-    elif alpha == -math.inf:
-        values = -torch.expm1(-squared / 2)
+    elif alpha < -largest:
+        values = -_expm1(-squared / 2)
     else:
-        _validate.finite(alpha=alpha)
         values = squared / 2 if alpha == 2 else _barron(squared, alpha)
     return reduce(values, w, reduction)
 
 
 def _barron(squared: Tensor, alpha: float | Tensor) -> Tensor:
-    """The general case as (b/2)·L·g(αL/2) with b = |α−2|, L = log1p(squared/b), g(t) = expm1(t)/t.
+    """The general case with b = |α−2|, L = log1p(squared/b), t = αL/2, as (b/α)·expm1(t).
 
-    Exact at α = 0, where g(0) = 1, and, because b is held above 0, to a few ulps at α = 2; both with the
-    derivative with respect to α that a learnable α needs.
+    Near t = 0, where that is 0/0, as (b/2)·L·(1 + t/2 + t²/6 + …). Exact at α = 0 and, because b is held above 0,
+    to a few ulps at α = 2; both with the derivative with respect to α that a learnable α needs.
     """
     alpha = torch.as_tensor(alpha, dtype=squared.dtype, device=squared.device)
     b = (alpha - 2).abs().clamp(min=torch.finfo(squared.dtype).eps ** 2)
     log = torch.log1p(squared / b)
     t = alpha * log / 2
-    small = t.abs() < 1e-4
-    safe = torch.where(small, 1.0, t)
-    growth = torch.where(small, 1 + t / 2 * (1 + t / 3 * (1 + t / 4)), torch.expm1(safe) / safe)
-    return b / 2 * log * growth
+    small = t.abs() < 0.05
+    series = 1 + t / 2 * (1 + t / 3 * (1 + t / 4 * (1 + t / 5 * (1 + t / 6 * (1 + t / 7 * (1 + t / 8))))))
+    elsewhere = b / torch.where(small, 1.0, alpha) * _expm1(torch.where(small, 0.0, t))
+    return torch.where(small, b / 2 * log * torch.where(small, series, 1.0), elsewhere)
 
 
-def _like(name: str, value: float | Tensor, y_pred: Tensor) -> float | Tensor:
-    """A hyper-parameter in y_pred's dtype; a tensor must broadcast to y_pred's shape without enlarging it."""
-    if not isinstance(value, Tensor):
-        return value
-    missing = y_pred.ndim - value.ndim
-    if missing < 0 or any(v not in (1, p) for v, p in zip(value.shape, y_pred.shape[missing:], strict=True)):
-        raise ValueError(
-            f"{name} has shape {_validate.shape(value)}, y_pred {_validate.shape(y_pred)}: "
-            f"{name} must broadcast to y_pred's shape."
-        )
-    return value.to(y_pred.dtype)
+def _expm1(t: Tensor) -> Tensor:
+    """``torch.expm1``, whose slope torch takes as the value + 1: nothing is left of it where the value is near −1."""
+    low = t < -1
+    return torch.where(low, torch.exp(torch.where(low, t, 0.0)) - 1, torch.expm1(torch.where(low, 0.0, t)))
 
 
 @final
@@ -432,14 +427,22 @@ def cosine_similarity_loss(
     optax's default epsilon of 0 gives NaN for a zero vector.
     """
     _validate.positive(eps=eps)
+    _validate.integer(dim=dim)
     if not -y_pred.ndim <= dim < y_pred.ndim:
         raise ValueError(f"dim is {dim}, y_pred has shape {_validate.shape(y_pred)}: there is no such axis.")
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, unit_axis=dim)
-    size_pred, size_true = (torch.linalg.vector_norm(vectors, dim=dim) for vectors in (y_pred, y_true))
+    size_pred, size_true = _length(y_pred, dim), _length(y_true, dim)
     scale = 1 / (size_pred.clamp(min=eps) * size_true.clamp(min=eps))
     # A zero vector has no direction to improve: slope 0 there instead of 1/eps.
     scale = torch.where(size_pred > 0, scale, 0.0)
     return reduce(1 - (y_pred * y_true).sum(dim) * scale, w, reduction)
+
+
+def _length(vectors: Tensor, dim: int) -> Tensor:
+    """The Euclidean norm; unlike ``vector_norm``, its second derivative at a zero vector is 0 and not NaN."""
+    squares = vectors.square().sum(dim)
+    above = squares > 0
+    return torch.where(above, torch.where(above, squares, 1.0).sqrt(), squares)
 
 
 @final

@@ -87,6 +87,7 @@ def dice_loss(
     """
     _validate.non_negative(smooth=smooth)
     _validate.positive(eps=eps)
+    _validate.flag(squared=squared, from_logits=from_logits)
     _validate.choice("sum_over", sum_over, ("batch", "sample"))
     _validate.choice("absent", absent, ("skip", "zero", "count"))
     given = prepare_regions(y_pred, y_true, weight, mask, from_logits=from_logits, ignore_index=ignore_index)
@@ -148,6 +149,8 @@ def prepare_regions(
     classes = y_pred.shape[1]
     w = unit_weight(pixels, weight, mask)
     live = None if w is None else w.detach() > 0
+    if classes == 1 and y_true.shape == y_pred.shape and not y_true.is_floating_point():
+        y_true = y_true[:, 0]  # the indices 0 and 1 of one class, ignore_index included
     if y_true.shape == y_pred.shape:
         y_pred, truth = one_dtype(y_pred, y_true)
         truth = truth if live is None else fill_dead(truth, live.unsqueeze(1), 0.0)

@@ -10,16 +10,20 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils.parametrize import ParametrizationList
+from torch.optim.swa_utils import AveragedModel
 
 Role: TypeAlias = Literal["weight", "bias", "norm_scale", "embedding", "scale"]
 
 _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 _LAYERS = (nn.Linear, nn.Bilinear, _ConvNd, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
+_TABLES = (nn.Embedding, nn.EmbeddingBag)
 _CONTAINERS = (nn.ParameterList, nn.ParameterDict)
 # The matrices of those layers: weight, in_proj_weight, q_proj_weight, weight_ih_l0_reverse; under the older
 # hooks of torch.nn.utils also weight_orig (spectral norm, pruning) and weight_v (weight norm's direction).
 _LAYER_WEIGHT = re.compile(r"((in|q|k|v)_proj_)?weight(_(ih|hh|hr)(_l\d+)?(_reverse)?)?(_orig|_v)?")
-_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+# A module that the user's own class names a norm: its scale goes by one of these names.
+_SCALE = re.compile(r"weight|scale|gamma|gain|g|w")
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
 _WRAPPER_PARTS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
 
@@ -33,6 +37,11 @@ class Entry:
     local_name: str  # its name there
     role: Role
     parameter: nn.Parameter
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it is trained; what ``functional_call`` put in a parameter's place is, whatever its flag says."""
+        return self.parameter.requires_grad or not isinstance(self.parameter, nn.Parameter)
 
 
 def inventory(model: nn.Module) -> list[Entry]:
@@ -48,7 +57,10 @@ def inventory(model: nn.Module) -> list[Entry]:
         owner, local_name = _owner(modules, name)
         names = aliases[id(parameter)]
         plain = [_without_wrappers(modules, alias) for alias in names]
-        role = role_of(owner, local_name, parameter)
+        plain += [_without_hooks(alias) for alias in plain]
+        # A table that is tied to an output layer is an embedding in whichever order the two are listed.
+        is_table = any(isinstance(_owner(modules, alias)[0], _TABLES) for alias in names)
+        role = "embedding" if is_table else role_of(owner, local_name, parameter)
         entries.append(Entry(name, tuple(dict.fromkeys(names + plain)), owner, local_name, role, parameter))
     return entries
 
@@ -62,7 +74,7 @@ def role_of(owner: nn.Module, name: str, parameter: Tensor) -> Role:
     """
     if _is_bias(owner, name, parameter):
         return "bias"
-    if isinstance(owner, nn.Embedding | nn.EmbeddingBag):
+    if isinstance(owner, _TABLES):
         return "embedding"
     if isinstance(owner, _NORMS):
         return "norm_scale"
@@ -70,21 +82,36 @@ def role_of(owner: nn.Module, name: str, parameter: Tensor) -> Role:
         return "scale"
     if isinstance(owner, _LAYERS) and _LAYER_WEIGHT.fullmatch(name):
         return "weight"
-    if _is_named_norm(type(owner)):
+    if _is_named_norm(type(owner)) and _SCALE.fullmatch(name):
         return "norm_scale"
     return "weight" if _dimensions_above_one(name, parameter) >= 2 else "scale"
 
 
 def _is_bias(owner: nn.Module, name: str, parameter: Tensor) -> bool:
-    """``bias``, ``in_proj_bias``, ``bias_ih_l0``, ``bias_k``; also ``b1`` beside a larger ``w1``."""
+    """``bias``, ``in_proj_bias``, ``bias_ih_l0``, ``bias_k``; also ``b1`` beside a larger ``w1``.
+
+    And what is named like a bias (``bq``, ``w1_b``, ``offset``) and has the shape of a tensor beside it, one axis
+    left out.
+    """
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
     if any(word.lower() in ("bias", "biases") for word in words):
         return True
-    if not re.fullmatch(r"b(\d+|_\w+)?", name):
+    if re.fullmatch(r"b(\d+|_\w+)?", name):
+        partners = [owner._parameters.get(stem + name[1:]) for stem in ("w", "W", "weight")]
+        size = _dimensions_above_one(name, parameter)
+        if any(p is not None and _dimensions_above_one(name, p) > size for p in partners):
+            return True
+    if not re.fullmatch(r"b|b\d+|b[a-z]|b_\w+|\w+_b\d*|(\w+_)?(offset|shift|beta)s?", name):
         return False
-    partners = [owner._parameters.get(stem + name[1:]) for stem in ("w", "W", "weight")]
-    size = _dimensions_above_one(name, parameter)
-    return any(p is not None and _dimensions_above_one(name, p) > size for p in partners)
+    siblings = [p for p in owner._parameters.values() if p is not None and p is not parameter]
+    return any(_is_one_axis_less(parameter, sibling) for sibling in siblings)
+
+
+def _is_one_axis_less(small: Tensor, large: Tensor) -> bool:
+    if isinstance(small, UninitializedParameter) or isinstance(large, UninitializedParameter):
+        return False
+    shape = tuple(large.shape)
+    return any(shape[:axis] + shape[axis + 1 :] == tuple(small.shape) for axis in range(len(shape)))
 
 
 def _is_named_norm(owner: type[nn.Module]) -> bool:
@@ -111,12 +138,14 @@ def _owner(modules: dict[str, nn.Module], name: str) -> tuple[nn.Module, str]:
         layer_path, _, tensor_name = path.rpartition(".parametrizations.")
         if path.startswith("parametrizations."):
             layer_path, tensor_name = "", path.removeprefix("parametrizations.")
-        if local_name == "original" or (type(holder[0]).__name__ == "_WeightNorm" and local_name == "original1"):
-            return modules[layer_path], tensor_name
-        return (
-            holder,
-            local_name,
-        )  # weight norm's length, or factors of the tensor: judged by their dimensions
+        layer, is_direction = (
+            modules[layer_path],
+            type(holder[0]).__name__ == "_WeightNorm" and local_name == "original1",
+        )
+        if local_name == "original" or is_direction or isinstance(layer, (*_TABLES, *_NORMS)):
+            return layer, tensor_name
+        # Weight norm's length, or factors of the tensor: judged by their dimensions.
+        return holder, local_name
     while isinstance(holder, _CONTAINERS) and path:
         path, _, part = path.rpartition(".")
         holder, local_name = modules[path], f"{part}_{local_name}"
@@ -133,7 +162,13 @@ def _without_wrappers(modules: dict[str, nn.Module], name: str) -> str:
     return ".".join(kept)
 
 
+def _without_hooks(name: str) -> str:
+    """The name of the tensor that parametrizations or the older hooks take the place of: ``0.weight``, ``0.bias``."""
+    name = re.sub(r"(?:^|(?<=\.))parametrizations\.(\w+)\.original\d*$", r"\1", name)
+    return re.sub(r"((?:^|\.)(?:\w*weight\w*|bias))_(?:orig|v|g)$", r"\1", name)
+
+
 def describe(entries: Sequence[Entry], limit: int = 8) -> str:
     """``'fc.weight' (weight), 'fc.bias' (bias) …``: what a message says is there."""
-    shown = [f"{e.name!r} ({e.role}{'' if e.parameter.requires_grad else ', frozen'})" for e in entries[:limit]]
+    shown = [f"{e.name!r} ({e.role}{'' if e.trainable else ', frozen'})" for e in entries[:limit]]
     return ", ".join(shown) + (f" and {len(entries) - limit} more" if len(entries) > limit else "") or "none"

@@ -9,7 +9,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from torchobjectives._validate import number
 from torchobjectives.params._roles import Entry, describe, inventory
-from torchobjectives.params.select import Selector, matching, weights
+from torchobjectives.params.select import Selector, matching, trainable, weights
 
 __all__ = ["ParameterGroups", "Rule", "param_groups"]
 
@@ -78,15 +78,15 @@ def param_groups(
     """
     number("weight_decay", weight_decay, low=0.0)
     entries = inventory(model)
-    trainable = [entry for entry in entries if entry.parameter.requires_grad]
-    if not trainable:
+    trained = [entry for entry in entries if entry.trainable]
+    if not trained:
         raise ValueError(
             f"{type(model).__name__} has no trainable parameter to group; its parameters: {describe(entries)}"
         )
     common = {} if lr is None else {"lr": _checked("lr", lr)}
-    decayed = set(weights().pick(entries))
+    decayed = set(trainable(weights(), entries))
     options: dict[Entry, dict[str, Any]] = {
-        entry: {**common, "weight_decay": weight_decay if entry in decayed else 0.0} for entry in trainable
+        entry: {**common, "weight_decay": weight_decay if entry in decayed else 0.0} for entry in trained
     }
     for rule in _checked_rules(rules):
         for entry in _picked(rule, entries):
@@ -106,18 +106,17 @@ def _grouped(options: Mapping[Entry, dict[str, Any]]) -> ParameterGroups:
 
 
 def _same(wanted: Mapping[str, Any], group: Mapping[str, Any]) -> bool:
-    """Equal options; tensors (a learning rate may be one) only if they are one object."""
+    """Equal options; tensors (a learning rate may be one) and arrays only if they are one object."""
     if wanted.keys() != group.keys() - {"params"}:
         return False
     return all(
-        value is group[key]
-        or (not isinstance(value, Tensor) and not isinstance(group[key], Tensor) and bool(value == group[key]))
+        value is group[key] or (isinstance(value, _PLAIN) and isinstance(group[key], _PLAIN) and value == group[key])
         for key, value in wanted.items()
     )
 
 
 def _checked_rules(rules: Iterable[Rule]) -> list[Rule]:
-    if isinstance(rules, str | Mapping):
+    if isinstance(rules, str | Mapping) or not isinstance(rules, Iterable):
         raise TypeError('rules must be a list of pairs such as ("*.bias", {"lr": 0.5})' + f", got {rules!r}")
     checked = []
     for rule in rules:
@@ -133,9 +132,11 @@ def _checked(key: object, value: Any) -> Any:
     if not isinstance(key, str) or key in _RESERVED:
         raise ValueError(f"{key!r} is not an option of an optimizer group: use lr, weight_decay, momentum, …")
     # torch takes a misspelt option without a word, and its optimizers then ignore it.
-    meant = difflib.get_close_matches(key, _OPTIONS, n=1, cutoff=0.85)
-    if meant and key not in _OPTIONS:
-        raise ValueError(f"{key!r} is no option that torch's optimizers know. Did you mean {meant[0]!r}?")
+    if key not in _OPTIONS:
+        near = difflib.get_close_matches(key.lower(), _OPTIONS, n=1, cutoff=0.85)
+        meant = _OTHER_WORDS.get(key.lower()) or (near[0] if near else None)
+        if meant:
+            raise ValueError(f"{key!r} is no option that torch's optimizers know. Did you mean {meant!r}?")
     if key in ("lr", "weight_decay"):
         number(key, value.item() if isinstance(value, Tensor) and value.numel() == 1 else value, low=0.0)
     return value
@@ -145,10 +146,10 @@ def _picked(rule: Rule, entries: Sequence[Entry]) -> list[Entry]:
     chosen, _ = rule
     if not isinstance(chosen, str | Selector):
         raise TypeError(f"a rule starts with a pattern or a selector, got {chosen!r}")
-    picked = (matching(chosen) if isinstance(chosen, str) else chosen).pick(entries)
-    if not picked:
+    selector = matching(chosen) if isinstance(chosen, str) else chosen
+    if not selector.pick(entries):
         raise ValueError(f"the rule for {chosen!r} selects nothing; there is: {describe(entries)}")
-    return picked
+    return trainable(selector, entries)
 
 
 # What a group holds beside its options.
@@ -167,7 +168,23 @@ _OPTIONS = (
     ),
     *("differentiable", "betas", "eps", "amsgrad", "rho", "alpha", "centered", "lr_decay", "lambd", "etas"),
     *("momentum_decay", "decoupled_weight_decay", "initial_accumulator_value", "step_sizes", "ns_steps"),
+    # Of optimizers outside torch, and near enough to the above to be taken for a slip.
+    *(
+        "beta",
+        "beta1",
+        "beta2",
+        "beta2_decay",
+        "d",
+        "eps1",
+        "eps2",
+        "eta",
+        "ns_coefficients",
+        "adjust_lr_fn",
+        "step_size",
+    ),
 )
+_OTHER_WORDS = {"learning_rate": "lr", "learningrate": "lr", "wd": "weight_decay", "decay": "weight_decay"}
+_PLAIN = (int, float, str, tuple, type(None))
 
 
 def _contents(group: Mapping[str, Any]) -> tuple[list[Tensor], list[str]]:

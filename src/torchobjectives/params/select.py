@@ -23,11 +23,20 @@ class Selector(abc.ABC):
 
     def __call__(self, model: nn.Module) -> list[tuple[str, nn.Parameter]]:
         """The selected ``(name, parameter)`` pairs of the model."""
-        return [(entry.name, entry.parameter) for entry in self.pick(inventory(model))]
+        return [(entry.name, entry.parameter) for entry in trainable(self, inventory(model))]
 
     @abc.abstractmethod
     def pick(self, entries: Sequence[Entry]) -> list[Entry]:
-        """The selected ones among all parameters of a model, frozen ones left out."""
+        """The selected ones among all parameters of a model; whoever asks leaves the frozen ones out."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+def trainable(selector: Selector, entries: Sequence[Entry]) -> list[Entry]:
+    """What a selector picks and training changes, in the model's own order."""
+    picked = {entry.name for entry in selector.pick(entries)}
+    return [entry for entry in entries if entry.name in picked and entry.trainable]
 
 
 def weights() -> Selector:
@@ -63,8 +72,8 @@ def matching(*patterns: str) -> Selector:
         *patterns: One or more patterns; a parameter is selected if one of them matches.
 
     Returns:
-        The selector. Called on a model in which a pattern matches no trainable parameter, it raises a
-        ``ValueError`` that lists near names.
+        The selector. Called on a model in which a pattern matches no parameter, it raises a ``ValueError`` that
+        lists near names; one that matches frozen parameters alone selects nothing.
 
     Raises:
         ValueError: No pattern, or an empty one.
@@ -93,7 +102,7 @@ def matching(*patterns: str) -> Selector:
 @dataclass(frozen=True, repr=False)
 class _Weights(Selector):
     def pick(self, entries: Sequence[Entry]) -> list[Entry]:
-        return [entry for entry in entries if entry.role == "weight" and entry.parameter.requires_grad]
+        return [entry for entry in entries if entry.role == "weight"]
 
     def __repr__(self) -> str:
         return "select.weights()"
@@ -109,10 +118,11 @@ class _Matching(Selector):
         for pattern in self.patterns:
             expression = _expression(pattern)
             matched = [e for e in entries if any(re.fullmatch(expression, alias) for alias in e.aliases)]
-            if not any(entry.parameter.requires_grad for entry in matched):
-                raise ValueError(_nothing(pattern, matched, entries))
+            if not matched:
+                names = [entry.name for entry in entries]
+                raise ValueError(f"pattern {pattern!r} matches no parameter. {near(pattern, names)}")
             chosen.update(entry.name for entry in matched)
-        return [entry for entry in entries if entry.name in chosen and entry.parameter.requires_grad]
+        return [entry for entry in entries if entry.name in chosen]
 
     def __repr__(self) -> str:
         return f"select.matching({', '.join(map(repr, self.patterns))})"
@@ -122,10 +132,3 @@ def _expression(pattern: str) -> str:
     """The pattern as a regular expression (torch.compile cannot trace ``fnmatch``)."""
     start, rest = (r"(.*\.)?", pattern[2:]) if pattern.startswith("*.") else ("", pattern)
     return start + ".*".join(re.escape(piece) for piece in rest.split("*"))
-
-
-def _nothing(pattern: str, matched: Sequence[Entry], entries: Sequence[Entry]) -> str:
-    if matched:
-        names = ", ".join(repr(entry.name) for entry in matched[:5])
-        return f"pattern {pattern!r} matches only frozen parameters ({names}): set requires_grad or drop it"
-    return f"pattern {pattern!r} matches no parameter. {near(pattern, [entry.name for entry in entries])}"

@@ -3,11 +3,12 @@
 import abc
 from typing import TypeAlias
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from torchobjectives.params._roles import Entry, describe, inventory
-from torchobjectives.params.select import Selector, matching, weights
+from torchobjectives.params.select import Selector, matching, trainable, weights
 
 On: TypeAlias = Selector | str | None
 
@@ -53,11 +54,11 @@ def checked_on(on: object) -> None:
 
 
 def selected(penalty: str, model: nn.Module, on: On) -> list[Entry]:
-    """The parameters that a penalty speaks of; never none."""
+    """The parameters that a penalty speaks of: none where all of them are frozen, an error where there are none."""
     selector = matching(on) if isinstance(on, str) else weights() if on is None else on
     entries = inventory(model)
-    chosen = selector.pick(entries)
-    if not chosen:
+    chosen = trainable(selector, entries)
+    if not chosen and not selector.pick(entries):
         raise ValueError(
             f"{penalty}: {selector!r} selects nothing in {type(model).__name__}; there is: {describe(entries)}"
         )
@@ -69,11 +70,15 @@ def selected(penalty: str, model: nn.Module, on: On) -> list[Entry]:
 
 def precise(tensor: Tensor) -> Tensor:
     """The tensor in at least float32: a sum of half numbers stops growing long before it is done."""
-    return tensor if tensor.dtype.itemsize >= (8 if tensor.is_complex() else 4) else tensor.float()
+    if tensor.is_complex():
+        return tensor if tensor.dtype.itemsize >= 8 else tensor.to(torch.complex64)
+    return tensor if tensor.dtype.itemsize >= 4 else tensor.float()
 
 
 def total(coefficient: float, parts: list[Tensor]) -> Tensor:
     """``coefficient`` times the sum, on the device of the first part, in the widest dtype among them."""
+    if not parts:
+        return torch.zeros(())
     first, *rest = parts
     for part in rest:
         first = first + part.to(first.device)

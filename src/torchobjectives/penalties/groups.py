@@ -85,10 +85,14 @@ def by_input(entry: Entry) -> Tensor:
         return weight.flatten(1)
     if entry.role != "weight":
         return weight.reshape(-1, 1)
-    if isinstance(owner, _ConvTransposeNd):  # (in, out/groups, *kernel)
+    if not weight.numel():
+        return weight.reshape(0, 1)
+    # A convolution may also own matrices of another kind, such as low-rank adapters.
+    convolution = owner if isinstance(owner, _ConvNd) and weight.ndim == len(owner.kernel_size) + 2 else None
+    if isinstance(convolution, _ConvTransposeNd):  # (in, out/groups, *kernel)
         return weight.flatten(1)
-    if isinstance(owner, _ConvNd):  # (out, in/groups, *kernel): a channel feeds its own block of outputs only
-        blocks = weight.reshape(owner.groups, -1, *weight.shape[1:])
+    if convolution is not None:  # (out, in/groups, *kernel): a channel feeds its own block of outputs only
+        blocks = weight.reshape(convolution.groups, -1, *weight.shape[1:])
         return blocks.movedim(1, 2).flatten(0, 1).flatten(1)
     if isinstance(owner, nn.Bilinear):  # (out, in1, in2)
         return weight.flatten(1).T
