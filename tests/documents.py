@@ -1,10 +1,11 @@
 """What the documents share with the code: python blocks to run, and parts that are copied from the source.
 
-``./dev python -m tests.documents`` rewrites the copied parts of README.md and CONTRIBUTING.md; the tests compare them.
+``./dev python -m tests.documents`` rewrites the copied parts of the READMEs and CONTRIBUTING.md; tests compare them.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from torchobjectives import _exports
 from torchobjectives._fields import REQUIRED
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md")))
+TRANSLATED = {"README.md": "README.zh-CN.md", "docs/chapter.md": "docs/chapter.zh-CN.md"}
 
 
 def python_blocks(text: str) -> list[tuple[str, str | None]]:
@@ -24,9 +26,13 @@ def python_blocks(text: str) -> list[tuple[str, str | None]]:
     return [(code, printed or None) for code, printed in found]
 
 
-def loss_table() -> str:
+ENGLISH = "| loss | hyper-parameters | y_pred | y_true | one value per |"
+CHINESE = "| 损失函数 | 超参数 | y_pred | y_true | 取值单元 |"
+
+
+def loss_table(header: str = ENGLISH) -> str:
     """The losses that exist, from the table of exports and their Specs."""
-    rows = ["| loss | hyper-parameters | y_pred | y_true | one value per |", "|---|---|---|---|---|"]
+    rows = [header, "|---|---|---|---|---|"]
     for family, pairs in _exports.FAMILIES.items():
         rows.append(f"| **{family}** | | | | |")
         for class_name, function in pairs:
@@ -48,6 +54,7 @@ def huber_source() -> str:
 
 COPIED: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "losses"): loss_table,
+    ("README.zh-CN.md", "losses"): functools.partial(loss_table, CHINESE),
     ("CONTRIBUTING.md", "huber"): huber_source,
 }
 

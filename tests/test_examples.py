@@ -59,3 +59,35 @@ def test_own_loss(tmp_path: Path) -> None:
     assert before == float(re.findall(r"as a class: (\S+)", output)[0])
     assert number(output, "loss") < 0.01 < before
     assert "{'name': 'relative_error', 'floor': 10.0, 'reduction': 'mean'}" in output
+
+
+def test_chapter(tmp_path: Path) -> None:
+    output = run("chapter.py", tmp_path)
+    rows = [re.split(r" +\| +", line, maxsplit=3) for line in output.splitlines() if line.count(" | ") > 2]
+    pairs = {what: (float(textbook), float(ours), why) for what, textbook, ours, why in rows}
+    for what, (textbook, ours, why) in pairs.items():
+        # Where a reason is given, the numbers must really differ. They are printed with six digits.
+        equal = abs(textbook - ours) <= 2e-6
+        assert equal == bool(re.fullmatch(r"\d\.\de[+-]\d\d", why)), what
+    built_in = ("MSE", "L1", "SmoothL1", "BCE", "BCEWithLogits", "CrossEntropy", "NLL", "CosineEmbedding")
+    for what in (
+        *(f"nn.{name}Loss" for name in (*built_in, "AdaptiveLogSoftmaxWith")),
+        *("F.mse_loss", "F.l1_loss", "F.smooth_l1_loss", "F.nll_loss", "F.cosine_embedding_loss", "F.cross_entropy"),
+        *("F.binary_cross_entropy", "F.binary_cross_entropy_with_logits"),
+        *("SGD(weight_decay) / L2(on='*')", "the same, momentum 0.9", "list of dicts / param_groups"),
+    ):
+        assert abs(pairs[what][0] - pairs[what][1]) <= 2e-6
+    for what, wanted in {
+        "BCE, hard": 0.6931,
+        "focal, hard": 0.0866,
+        "focal / BCE, hard": 0.125,
+        "BCE, easy": 0.1054,
+        "focal, easy": 0.0005,
+        "focal / BCE, easy": 0.005,
+        "F.binary_cross_entropy, sigmoid(20)": 20,
+    }.items():
+        assert pairs[what][1] == pytest.approx(wanted, abs=5e-5), what
+    assert "first slip  | AttributeError: module 'torch.functional' has no attribute 'binary_cross_entropy'" in output
+    assert "second slip | UnboundLocalError: " in output
+    assert "AdamW shrinks" in pairs["AdamW(weight_decay) / L2(on='*')"][2]
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import os
@@ -83,7 +84,54 @@ def test_relative_links_lead_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_migration_names_every_loss_of_torch() -> None:
-    page = (documents.ROOT / "docs/migration.md").read_text(encoding="utf-8")
-    names = [name for name in torch.nn.modules.loss.__all__ if not name.endswith("2d")]
-    assert [name for name in [*names, "AdaptiveLogSoftmaxWithLoss"] if f"`{name}`" not in page] == []
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+CHINESE = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")  # words and punctuation
+
+
+def code_and_strings(code: str) -> tuple[str, list[str]]:
+    """The code without its strings and comments, and the strings."""
+    tree = ast.parse(code)
+    strings = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            strings.append(node.value)
+            node.value = ""
+    return ast.dump(tree), strings
+
+
+def shape(text: str) -> list[str]:
+    """What a translation keeps of a page: its headings, rows of tables, items and blocks, in their order."""
+    return [line.split(" ")[0][:3] for line in text.splitlines() if re.match(r"#+ |\| |- |```", line)]
+
+
+def missing_in_translation(page: str, translation: str) -> list[str]:
+    """How a translated page differs from its original in anything but its sentences."""
+    found = []
+    for (code, _), (translated, _) in zip(*map(documents.python_blocks, (page, translation)), strict=False):
+        (bare, strings), (translated_bare, translated_strings) = map(code_and_strings, (code, translated))
+        pairs = list(zip(strings, translated_strings, strict=False))
+        if bare != translated_bare or any(old != new and not CHINESE.search(new) for old, new in pairs):
+            found.append(f"code:\n{translated}")
+    links = [[target.replace(".zh-CN", "") for target in LINK.findall(text)] for text in (page, translation)]
+    # The link to the other language is the one that each page has alone.
+    if sorted(links[0][1:]) != sorted(links[1][1:]):
+        found.append(f"links: {links}")
+    if shape(page) != shape(translation):
+        found.append("headings, rows, items or blocks")
+    return found
+
+
+@pytest.mark.parametrize(("original", "translation"), documents.TRANSLATED.items())
+def test_translations_say_the_same(original: str, translation: str) -> None:
+    pages = [(documents.ROOT / name).read_text(encoding="utf-8") for name in (original, translation)]
+    assert missing_in_translation(*pages) == []
+    for page, other in zip(pages, (translation, original), strict=True):
+        assert LINK.findall(page)[0] == Path(other).name
+
+
+def test_a_stale_translation_is_seen() -> None:
+    page = "[zh](a.zh-CN.md)\n# A\n\n```python\nprint('one', 2)  # yes\n```\n\n[x](b.md)\n"
+    good = "[en](a.md)\n# 甲\n\n```python\nprint('一', 2)  # 是\n```\n\n[甲](b.md)\n"
+    assert missing_in_translation(page, good) == []
+    for old, new in [("2", "3"), ("'一'", "'uno'"), ("(b.md)", "(c.md)"), ("# 甲", "## 甲"), ("'一', 2", "'一'")]:
+        assert missing_in_translation(page, good.replace(old, new)) != [], new
