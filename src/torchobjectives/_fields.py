@@ -83,10 +83,10 @@ class Fields(_Declarative, nn.Module):
     def __init__(self, *args: Any, **given: Any) -> None:
         fields = type(self)._fields
         if args:
-            example = next((f"{name}=" for name in fields), "")
+            names = ", ".join(f"{name}=..." for name in fields)
             raise TypeError(
                 f"{type(self).__name__} takes keyword arguments only, got {len(args)} positional: "
-                f"write {type(self).__name__}({example}...)."
+                f"write {type(self).__name__}({names})."
             )
         for name in given:
             if name in ("weight", "mask") and name not in fields:
