@@ -59,3 +59,13 @@ def test_own_loss(tmp_path: Path) -> None:
     assert before == float(re.findall(r"as a class: (\S+)", output)[0])
     assert number(output, "loss") < 0.01 < before
     assert "{'name': 'relative_error', 'floor': 10.0, 'reduction': 'mean'}" in output
+
+
+@pytest.mark.parametrize("library", ["lightning", "fabric", "accelerate", "ignite"])
+def test_at_home_elsewhere(library: str, tmp_path: Path) -> None:
+    name = f"with_{library}.py"
+    losses = [float(value) for value in re.findall(r"loss (\d\.\d+)", run(name, tmp_path))]
+    assert len(losses) == 2
+    assert losses[1] < 0.8 * losses[0]
+    assert not list(tmp_path.iterdir())
+    assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 30

@@ -118,7 +118,7 @@ def mean_of_means(case: str, rank: int) -> tuple[list[Tensor], Tensor]:
 def learning(rank: int) -> list[str]:
     """The warnings about a loss that learns: outside the module its parameters drift apart."""
     loss = BarronLoss(alpha=nn.Parameter(torch.tensor(1.0)))
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="DistributedDataParallel") as caught:
         global_mean(loss)(torch.ones(2), torch.zeros(2))
     return [str(warning.message) for warning in caught]
 
@@ -309,7 +309,7 @@ def test_wrong_calls_are_refused() -> None:
         mean.divide(y)
     with pytest.raises(ValueError, match="Detach weight"):
         mean(y, torch.ones(2), weight=torch.ones(2, requires_grad=True))
+    learned = global_mean(CrossEntropyLoss(class_weight=nn.Parameter(torch.ones(2))))
     with pytest.raises(ValueError, match="Detach class_weight"):
-        learned = CrossEntropyLoss(class_weight=nn.Parameter(torch.ones(2)))
-        global_mean(learned)(torch.zeros(1, 2), torch.tensor([0]))
+        learned(torch.zeros(1, 2), torch.tensor([0]))
     assert repr(mean) == "global_mean(HuberLoss(delta=1.0))"

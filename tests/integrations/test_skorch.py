@@ -58,7 +58,13 @@ def own_cross_entropy(y_pred: Tensor, y_true: Tensor, tilt: Tensor | None = None
     return nn.functional.cross_entropy(y_pred, y_true, tilt, reduction="none")
 
 
-COMMON: dict[str, Any] = {"verbose": 0, "train_split": None, "max_epochs": 15, "lr": 0.05, "optimizer": torch.optim.Adam}
+COMMON: dict[str, Any] = {
+    "verbose": 0,
+    "train_split": None,
+    "max_epochs": 15,
+    "lr": 0.05,
+    "optimizer": torch.optim.Adam,
+}
 
 
 def table(classes: int) -> tuple[Any, Any]:

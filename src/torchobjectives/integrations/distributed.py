@@ -122,8 +122,8 @@ def global_mean(loss: Callable[..., Tensor], *, process_group: dist.ProcessGroup
 
     Every process must call them equally often. Where nothing counts anywhere the mean is 0. In one process, and
     without a process group, the result is the plain mean. A loss whose values depend on the batch (GHM: see
-    ``spec.exemptions["micro_batch"]``) takes each micro-batch for one. Gradients of undivided sums are large: with float16
-    parameters they overflow sooner; keep parameters in float32 and use autocast.
+    ``spec.exemptions["micro_batch"]``) takes each micro-batch for one. Gradients of undivided sums are large: float16
+    parameters overflow sooner; keep them in float32 and use autocast.
 
     Args:
         loss: a loss with one value per unit: a class instance, or a function (hyper-parameters through

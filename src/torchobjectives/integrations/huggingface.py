@@ -75,8 +75,8 @@ def _warn_of_untrained(loss: Callable[..., Tensor]) -> None:
     if names:
         warnings.warn(
             f"The Trainer optimizes the parameters of its model only: {', '.join(names)} of the loss will not be "
-            "trained. Subclass Trainer.create_optimizer and add the loss's parameters to the optimizer, or make the "
-            "loss a submodule of the model.",
+            "trained unless the loss is part of it. Make it a submodule, model.objective = loss. (In an optimizer from "
+            "Trainer.create_optimizer alone its gradients are never set to zero: the Trainer calls model.zero_grad().)",
             stacklevel=3,
         )
 
