@@ -276,6 +276,23 @@ def test_nothing_that_counts_is_zero() -> None:
     assert not y_pred.grad.any()
 
 
+class OneNumber(Loss):
+    """A loss of one's own that keeps to the contract in its signature only."""
+
+    @staticmethod
+    def function(
+        y_pred: Tensor, y_true: Tensor, *, weight: Any = None, mask: Any = None, reduction: Any = "mean"
+    ) -> Tensor:
+        return (y_pred - y_true).square().mean()
+
+
+def test_one_value_is_seen_when_it_cannot_be_known_before() -> None:
+    with pytest.raises(ValueError, match="OneNumber has none"):
+        global_mean(OneNumber())(torch.zeros(3), torch.zeros(3))
+    with pytest.raises(ValueError, match="scalar"):
+        global_mean(as_loss(lambda y_pred, y_true: y_pred.mean()))(torch.zeros(3), torch.zeros(3))
+
+
 @pytest.mark.parametrize(
     ("loss", "error", "words"),
     [
@@ -302,6 +319,8 @@ def test_wrong_calls_are_refused() -> None:
     mean.add(y, torch.ones(2)).backward()
     with pytest.raises(TypeError, match=r"model\.parameters\(\)"):
         mean.divide(nn.Linear(1, 1))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="got a dict"):
+        mean.divide(torch.optim.SGD([y]).param_groups)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="pass it anew"):
         mean.divide(iter([]))
     mean.divide(y)  # as in torch, one tensor is one parameter; what was added is still there

@@ -266,6 +266,10 @@ def test_class_axis_of_segmentation() -> None:
     torch.testing.assert_close(value, F.cross_entropy(logits, labels))
     with pytest.raises(ValueError, match=r"class_axis=1"):
         for_huggingface(CrossEntropyLoss())({"logits": logits}, labels)
+    with pytest.raises(ValueError, match="no class_axis=4"):
+        for_huggingface(CrossEntropyLoss(), class_axis=4)({"logits": logits}, labels)
+    with pytest.raises(TypeError, match="class_axis has type str"):
+        for_huggingface(CrossEntropyLoss(), class_axis="last")  # type: ignore[arg-type]
 
 
 def test_shifting_must_be_said() -> None:
@@ -337,6 +341,7 @@ def test_it_is_one_picklable_function() -> None:
         (Objective(HuberLoss(), [L1(0.1)]).bind(nn.Linear(1, 1)), TypeError, "once per micro-batch"),
         (CrossEntropyLoss(ignore_index=255), ValueError, "ignore_index is 255, wanted -100"),
         (functools.partial(cross_entropy_loss, ignore_index=0), ValueError, "ignore_index is 0"),
+        (functools.partial(mse_loss, wieght=None), TypeError, "Did you mean 'weight'"),
     ],
 )
 def test_what_the_trainer_cannot_use_is_refused(loss: Any, error: type[Exception], words: str) -> None:
@@ -348,12 +353,14 @@ def test_what_the_trainer_cannot_use_is_refused(loss: Any, error: type[Exception
     ("outputs", "labels", "count", "error", "words"),
     [
         ({"loss": LOGITS}, LABELS, 4, ValueError, r"keys \['loss'\]"),
-        ((), LABELS, 4, ValueError, "no logits"),
+        ((), LABELS, 4, ValueError, "returned a tuple and no tensor of logits"),
         (LOGITS, None, 4, ValueError, "no 'labels' in the batch"),
         (LOGITS, {"y": LABELS}, 4, ValueError, r"keys \['y'\]"),
         (LOGITS, LABELS.tolist(), 4, TypeError, "as_tensor"),
         (LOGITS, LABELS[:, :3], 4, ValueError, r"labels \(2, 3\)"),
         (LOGITS, LABELS, "4", TypeError, "num_items_in_batch has type str"),
+        (LOGITS, LABELS, -1, ValueError, "num_items_in_batch is -1"),
+        (LOGITS, LABELS, torch.tensor([]), ValueError, "num_items_in_batch is"),
     ],
 )
 def test_wrong_input_is_named(outputs: Any, labels: Any, count: Any, error: type[Exception], words: str) -> None:

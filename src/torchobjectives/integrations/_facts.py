@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from torchobjectives import _exports
 from torchobjectives._loss import Loss, name_of
-from torchobjectives._reduction import Reduction
 from torchobjectives._registry import loss_class
 from torchobjectives._spec import CUSTOM, Spec
+from torchobjectives._validate import near
 from torchobjectives.objective import BoundObjective, Objective
 
 
@@ -25,7 +25,7 @@ def spec_of_sum(loss: object, taker: str) -> Spec:
         taker: the function that takes it, for the message.
 
     Raises:
-        TypeError: not a loss of this library, or a class instead of its instance.
+        TypeError: not a loss of this library, a class instead of its instance, or an unknown hyper-parameter.
         ValueError: the loss has one value per batch.
     """
     if isinstance(loss, (Objective, BoundObjective)):
@@ -37,7 +37,7 @@ def spec_of_sum(loss: object, taker: str) -> Spec:
         raise TypeError(f"{taker} takes an instance: pass {loss.__name__}(), not the class {loss.__name__}.")
     if not isinstance(loss, Loss) and not (callable(loss) and getattr(_inner(loss), "in_contract", False)):
         raise TypeError(f"{taker} takes a loss of this library, got {loss!r}. Wrap a function with as_loss first.")
-    spec = type(loss).spec if isinstance(loss, Loss) else _spec_of_function(loss)
+    spec = type(loss).spec if isinstance(loss, Loss) else _spec_of_function(cast("Callable[..., Tensor]", loss))
     if spec.unit == "batch":
         raise one_value(loss, taker)
     return spec
@@ -60,7 +60,10 @@ def _inner(loss: Any) -> Any:
 
 
 def _spec_of_function(loss: Callable[..., Tensor]) -> Spec:
-    name = name_of(loss)
+    name, known = name_of(loss), list(inspect.signature(_inner(loss)).parameters)
+    for keyword in loss.keywords if isinstance(loss, functools.partial) else ():
+        if keyword not in known:
+            raise TypeError(f"{name} takes no {keyword!r}. {near(keyword, known[2:])}")
     if name in _exports.LOSSES and loss_class(name).function is _inner(loss):
         return loss_class(name).spec
     return CUSTOM
@@ -75,11 +78,17 @@ def option(loss: Callable[..., Tensor], name: str) -> Any:
 
 
 def evaluate(
-    loss: Callable[..., Tensor], y_pred: Tensor, y_true: Tensor, *, mask: Tensor | None, reduction: Reduction
+    loss: Callable[..., Tensor],
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Any,
 ) -> Tensor:
     """Evaluate under any reduction, whatever the loss's own is."""
     function = loss.evaluate if isinstance(loss, Loss) else loss
-    return function(y_pred, y_true, mask=mask, reduction=reduction)
+    return function(y_pred, y_true, weight=weight, mask=mask, reduction=reduction)
 
 
 def trainable(loss: object) -> list[str]:

@@ -10,8 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from torchobjectives._reduction import totals
-from torchobjectives.integrations._facts import option, spec_of_sum, trainable
+from torchobjectives._reduction import TOTALS
+from torchobjectives.integrations._facts import evaluate, one_value, option, spec_of_sum, trainable
 
 
 @final
@@ -57,7 +57,7 @@ class GlobalMean:
 
         Raises:
             ValueError: nothing was added, or there are no parameters.
-            TypeError: ``parameters`` is a module.
+            TypeError: ``parameters`` are no tensors.
         """
         distinct = _distinct(parameters)
         world_size = self._world_size()
@@ -85,7 +85,9 @@ class GlobalMean:
                     f"{name} carries a gradient, and the mass is summed over processes without one: the gradient of "
                     f"the mean would be wrong. Detach {name}."
                 )
-        total, mass = totals(self.loss, y_pred, y_true, weight=weight, mask=mask)
+        both = evaluate(self.loss, y_pred, y_true, weight=weight, mask=mask, reduction=TOTALS)
+        if both.shape != (2,):  # a loss of the user's own that knows no such reduction
+            raise one_value(self.loss, "global_mean")
         names = trainable(self.loss)
         if names and self._world_size() > 1:
             warnings.warn(
@@ -93,6 +95,7 @@ class GlobalMean:
                 "is part of the module that DistributedDataParallel wraps. Elsewhere they drift apart.",
                 stacklevel=3,
             )
+        total, mass = both.unbind()
         return total, mass
 
     def _world_size(self) -> int:
@@ -158,8 +161,11 @@ def _or_one(mass: Tensor) -> Tensor:
 def _distinct(parameters: Iterable[Tensor]) -> list[Tensor]:
     if isinstance(parameters, nn.Module):
         raise TypeError("divide takes parameters, got a module: pass model.parameters().")
-    # A parameter that occurs twice must not be divided twice.
-    distinct = list(dict.fromkeys([parameters] if isinstance(parameters, Tensor) else parameters))
+    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    for item in given:
+        if not isinstance(item, Tensor):
+            raise TypeError(f"divide takes parameters, got a {type(item).__name__}: pass model.parameters().")
+    distinct = list(dict.fromkeys(given))  # One that occurs twice must not be divided twice.
     if not distinct:
         raise ValueError("divide got no parameters. A generator is empty after its first use: pass it anew.")
     return distinct

@@ -44,7 +44,7 @@ def for_huggingface(
             None: no; a causal language model's output is then refused.
 
     Raises:
-        TypeError: not a loss of this library, or a class instead of its instance.
+        TypeError: not a loss of this library, a class instead of its instance, or ``class_axis`` is no integer.
         ValueError: the loss has one value per batch, or its ``ignore_index`` is not −100.
 
     Warns:
@@ -58,6 +58,8 @@ def for_huggingface(
     (tensor(1.6094), tensor(0.8047))
     """
     spec = spec_of_sum(loss, "for_huggingface")
+    if class_axis is not None:
+        _validate.integer(class_axis=class_axis)
     ignore_index = option(loss, "ignore_index")
     if ignore_index not in (None, IGNORED):
         raise ValueError(
@@ -115,8 +117,11 @@ def _logits(outputs: Any) -> Tensor:
     elif logits is None:
         logits = outputs[0] if isinstance(outputs, tuple) and outputs else outputs
     if not isinstance(logits, Tensor):
-        found = f"the keys {list(outputs)}" if isinstance(outputs, Mapping) else f"{type(outputs).__name__}"
-        raise ValueError(f"The model's output has no logits: got {found}, wanted logits as an attribute or a key.")
+        keys = f" with the keys {list(outputs)}" if isinstance(outputs, Mapping) else ""
+        raise ValueError(
+            f"The model returned a {type(outputs).__name__}{keys} and no tensor of logits: wanted an attribute or a "
+            "key 'logits', or a tuple that begins with them."
+        )
     return logits
 
 
@@ -158,6 +163,8 @@ def _aligned(y_pred: Tensor, y_true: Tensor, class_axis: int | None) -> tuple[Te
         return y_pred, y_true.squeeze(-1) if y_true.shape == (*y_pred.shape, 1) else y_true
     if y_pred.ndim <= 2:
         return y_pred, y_true
+    if not -y_pred.ndim <= class_axis < y_pred.ndim:
+        raise ValueError(f"logits have shape {_validate.shape(y_pred)}: there is no class_axis={class_axis}.")
     classes_last = y_pred.movedim(class_axis, -1).shape
     soft = y_true.shape == y_pred.shape
     if not soft and y_true.shape != classes_last[:-1]:
@@ -204,6 +211,8 @@ def _count(num_items_in_batch: object, values: Tensor) -> Tensor:
     if isinstance(num_items_in_batch, bool) or not isinstance(num_items_in_batch, (int, float, Tensor)):
         raise TypeError(f"num_items_in_batch has type {type(num_items_in_batch).__name__}, wanted a number.")
     count = torch.as_tensor(num_items_in_batch, dtype=values.dtype, device=values.device)
+    if not count.numel() or (_validate.readable(count) and bool((count < 0).any())):
+        raise ValueError(f"num_items_in_batch is {num_items_in_batch}, wanted the number of labels that count.")
     # With several GPUs in one process the Trainer hands over the same number once per GPU.
-    count = count.flatten()[0] if count.ndim else count
+    count = count.flatten()[0]
     return torch.where(count > 0, count, torch.ones_like(count))
