@@ -254,16 +254,36 @@ def test_a_learnable_loss_is_divided_with_the_rest() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_sums_are_wide(dtype: torch.dtype) -> None:
-    weight = torch.zeros((), dtype=dtype, requires_grad=True)
-    x = torch.full((40_000,), 0.25, dtype=dtype)
+    slope = torch.zeros((), dtype=dtype, requires_grad=True)
+    x, weight = torch.full((40_000,), 1 / 64, dtype=dtype), torch.full((40_000,), 500.0)
     mean = global_mean(mse_loss)
-    for _ in range(2):  # Σw = 80 000 is no float16; the gradient itself, −20 000, is one
-        mean.add(weight * x, x).backward()
-    value = mean.divide([weight])
+    for _ in range(2):  # neither Σw = 4e7 nor 1 / Σw is a float16; the gradient's sum, −19 531, is one
+        mean.add(slope * x, x, weight=weight).backward()
+    value = mean.divide([slope])
     assert value.dtype == torch.float32
-    assert value == pytest.approx(0.0625)
-    assert weight.grad is not None
-    assert weight.grad.item() == pytest.approx(-0.125, rel=0.01)
+    assert value == pytest.approx(1 / 4096)
+    assert slope.grad is not None
+    assert slope.grad.item() == pytest.approx(-2 / 4096, rel=2 * torch.finfo(dtype).eps)
+
+
+def test_many_small_masses_are_not_lost_beside_a_large_one() -> None:
+    y_pred = torch.ones(1, requires_grad=True)
+    mean = global_mean(mse_loss)
+    for weight in (2.0**24, *[1.0] * 64):  # 2²⁴ + 1 is no float32
+        mean.add(y_pred, torch.zeros(1) if weight == 1 else torch.ones(1), weight=torch.tensor([weight])).backward()
+    assert mean.divide([y_pred]).item() == pytest.approx(64 / (2**24 + 64), rel=2e-7)
+
+
+def test_the_group_is_the_one_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    group: Any = object()
+    asked: list[Any] = []
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda of: asked.append(of) or 2)
+    monkeypatch.setattr(dist, "all_reduce", lambda sums, group: (asked.append(group), sums.mul_(2)))
+    # Two equal processes: each one's share is its own mean.
+    assert global_mean(mse_loss, process_group=group)(torch.ones(3), torch.zeros(3)) == 1
+    assert asked
+    assert all(of is group for of in asked)
 
 
 def test_nothing_that_counts_is_zero() -> None:
