@@ -91,3 +91,13 @@ def test_chapter(tmp_path: Path) -> None:
     assert "second slip | UnboundLocalError: " in output
     assert "AdamW shrinks" in pairs["AdamW(weight_decay) / L2(on='*')"][2]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("library", ["lightning", "fabric", "accelerate", "ignite"])
+def test_at_home_elsewhere(library: str, tmp_path: Path) -> None:
+    name = f"with_{library}.py"
+    losses = [float(value) for value in re.findall(r"loss (\d\.\d+)", run(name, tmp_path))]
+    assert len(losses) == 2
+    assert losses[1] < 0.8 * losses[0]
+    assert not list(tmp_path.iterdir())
+    assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 30

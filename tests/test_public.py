@@ -22,9 +22,9 @@ PUBLIC = """
     AdaptiveLogSoftmaxLoss BarronLoss BinaryCrossEntropyLoss CosineSimilarityLoss CrossEntropyLoss DiceLoss ElasticNet
     FocalLoss GHMCLoss GHMRLoss GroupLasso HuberLoss L1 L1Loss L2 Loss MSELoss NLLLoss Objective Penalty RMSELoss
     SmoothL1Loss SoftmaxFocalLoss Spec SymmetricCrossEntropyLoss as_loss barron_loss binary_cross_entropy_loss
-    cosine_similarity_loss cross_entropy_loss dice_loss focal_loss from_config get ghmc_loss ghmr_loss huber_loss
-    l1_loss mse_loss nll_loss param_groups register rmse_loss select smooth_l1_loss softmax_focal_loss
-    symmetric_cross_entropy_loss totals
+    cosine_similarity_loss cross_entropy_loss dice_loss focal_loss for_huggingface for_skorch from_config get ghmc_loss
+    ghmr_loss global_mean huber_loss l1_loss mse_loss nll_loss param_groups register rmse_loss select smooth_l1_loss
+    softmax_focal_loss symmetric_cross_entropy_loss totals
 """
 LOSS_FUNCTIONS = [name for pairs in _exports.FAMILIES.values() for _, name in pairs if name]
 EXAMPLES = [f"torchobjectives.{m.name}" for m in pkgutil.walk_packages(torchobjectives.__path__)]
@@ -62,6 +62,7 @@ def test_the_lazy_root_and_its_types_agree() -> None:
         ("import torchobjectives; torchobjectives.HuberLoss", ["lightning", "sklearn", "polars", "matplotlib"]),
         ("import torchobjectives.functional", ["torchobjectives.objective", "lightning", "sklearn"]),
         ("import torchobjectives; torchobjectives.focal_loss", ["torchobjectives.losses.multiclass"]),
+        ("import torchobjectives.integrations", ["transformers", "accelerate", "skorch", "sklearn", "ignite"]),
     ],
 )
 def test_nothing_is_imported_before_it_is_used(code: str, absent: list[str]) -> None:

@@ -33,6 +33,15 @@ if TYPE_CHECKING:
     from torchobjectives._spec import (
         Spec as Spec,
     )
+    from torchobjectives.integrations.distributed import (
+        global_mean as global_mean,
+    )
+    from torchobjectives.integrations.huggingface import (
+        for_huggingface as for_huggingface,
+    )
+    from torchobjectives.integrations.skorch import (
+        for_skorch as for_skorch,
+    )
     from torchobjectives.losses.adaptive import (
         AdaptiveLogSoftmaxLoss as AdaptiveLogSoftmaxLoss,
     )
@@ -192,10 +201,13 @@ __all__ = [
     "cross_entropy_loss",
     "dice_loss",
     "focal_loss",
+    "for_huggingface",
+    "for_skorch",
     "from_config",
     "get",
     "ghmc_loss",
     "ghmr_loss",
+    "global_mean",
     "huber_loss",
     "l1_loss",
     "mse_loss",

@@ -73,4 +73,7 @@ HOMES: Final[dict[str, str]] = {
     "Penalty": "penalties",
     "param_groups": "params",
     "select": "params",
+    "for_huggingface": "integrations.huggingface",
+    "for_skorch": "integrations.skorch",
+    "global_mean": "integrations.distributed",
 }

@@ -1,6 +1,6 @@
 """What mypy --strict must accept; checked by tests/test_typing.py, not run."""
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +20,11 @@ from torchobjectives import (
     Objective,
     Spec,
     as_loss,
+    for_huggingface,
+    for_skorch,
     from_config,
     get,
+    global_mean,
     huber_loss,
     param_groups,
     register,
@@ -37,6 +40,10 @@ assert_type(HuberLoss(delta=2)(y_pred, y_true, mask=y_true > 0), Tensor)
 assert_type(FocalLoss(gamma=1.0, alpha=None).gamma, float)
 assert_type(HuberLoss().predict(y_pred, calibrated=False), Tensor)
 assert_type(HuberLoss().num_outputs(3), int)
+assert_type(global_mean(huber_loss).divide(nn.Linear(1, 1).parameters()), Tensor)
+assert_type(global_mean(HuberLoss())(y_pred, y_true, mask=y_true > 0), Tensor)
+assert_type(for_huggingface(CrossEntropyLoss(), class_axis=1)({"logits": y_pred}, y_true), Tensor)
+assert_type(for_skorch(FocalLoss())["criterion__gamma"], Any)
 BarronLoss(alpha=nn.Parameter(torch.tensor(1.0)), scale=2.0)
 CrossEntropyLoss(class_weight=[1.0, 2.0])
 CrossEntropyLoss(class_weight=torch.ones(2), ignore_index=-1)
