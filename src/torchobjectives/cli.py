@@ -1,5 +1,6 @@
 """The command line: verbs only. What they do lies in the workbench, which is imported when a verb runs."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ def build_app() -> "App":
     """Return the application with its verbs."""
     from cyclopts import App, Parameter
 
-    from torchobjectives.workbench.config import FitOptions, RunConfig, checked
+    from torchobjectives.workbench.config import FitOptions
 
     app = App(
         name="torchobjectives",
@@ -28,17 +29,30 @@ def build_app() -> "App":
     )
 
     @app.command
-    def fit(data: Path | None = None, /, *, options: Annotated[FitOptions, Parameter(name="*")] | None = None) -> None:
+    def fit(data: Path | None = None, /, *, options: Annotated[FitOptions, Parameter(name="*")] | None = None) -> int:
         """Fit a model with an objective on a table, and report.
 
         Args:
             data: CSV or Parquet file with one row per example.
             options: The flags.
         """
-        config = checked(RunConfig, {"data": data, **(options or FitOptions()).model_dump(exclude_unset=True)})
-        from torchobjectives.workbench.run import fit as run
+        from torchobjectives.workbench.run import fit_as_asked
 
-        run(config)
+        return INTERRUPTED if fit_as_asked(data, options or FitOptions()) == "interrupted" else 0
+
+    @app.command
+    def predict(run: Path, file: Path, /, *, out: Path | None = None) -> None:
+        """Predict the rows of a file with the model of a run.
+
+        Args:
+            run: Folder of the run.
+            file: CSV or Parquet file with the columns that the run was fitted on; others are ignored.
+            out: Where the predictions go, as Parquet or, by the suffix .csv, as CSV. By default
+                RUN/predictions-<name of the file>.parquet.
+        """
+        from torchobjectives.workbench.prediction import predict_file
+
+        predict_file(run, file, out)
 
     return app
 
@@ -51,17 +65,24 @@ def _version() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: exit code 0 when done, 2 for wrong input, 130 when interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no letter for a sign shows a question mark; that is no reason to lose a run.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     try:
-        _run(sys.argv[1:] if arguments is None else list(arguments))
+        code = _run(sys.argv[1:] if arguments is None else list(arguments))
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in EXTRA:
             raise
         _stop(f'{error.name} is not installed: pip install "torchobjectives[workbench]"', code=1)
     except KeyboardInterrupt:
         _stop("interrupted", code=INTERRUPTED)
+    else:
+        if code:
+            sys.exit(code)
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str]) -> int:
     app = build_app()
     from cyclopts import CycloptsError
     from pydantic import ValidationError
@@ -70,12 +91,26 @@ def _run(arguments: list[str]) -> None:
     from torchobjectives.workbench.errors import InputError
 
     try:
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        return int(app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
     except CycloptsError as error:
         cause = error.__cause__
-        _stop(explain(cause) if isinstance(cause, ValidationError) else str(error), code=WRONG_INPUT)
+        _stop(explain(cause) if isinstance(cause, ValidationError) else _said(str(error)), code=WRONG_INPUT)
     except InputError as error:
         _stop(str(error), code=WRONG_INPUT)
+    return WRONG_INPUT
+
+
+def _said(message: str) -> str:
+    """What cyclopts says of a command line, in the words of this one."""
+    from torchobjectives.workbench.config import OTHER_WORDS
+
+    if unused := re.fullmatch(r"Unused Tokens: \[(.*)\]\.?", message):
+        return f"{unused[1]} is left over: one file is read, and flags such as --overwrite take no value"
+    if unknown := re.search(r'Unknown option: "?--([\w-]+)', message):
+        meant = OTHER_WORDS.get(unknown[1].replace("-", "_"))
+        if meant:
+            return f"Unknown option: --{unknown[1]}. Did you mean --{meant.replace('_', '-')}?"
+    return " ".join(message.split())
 
 
 def _stop(message: str, *, code: int) -> None:

@@ -1,12 +1,14 @@
+import errno
 import os
 import resource
-import signal
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
+from filelock import FileLock
 
 from torchobjectives import cli
 
@@ -74,6 +76,49 @@ def wrong(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], code: 
         (("fit", "--dataset", "diabetes", "--loss", "focal_loss"), ["focal_loss", "mse_loss"]),
         (("fit", "--dataset", "diabetes", "--loss", "cosine_similarity_loss"), ["vectors", "mse_loss"]),
         (("fit", "--dataset", "wine", "--loss", "adaptive_log_softmax_loss"), ["cutoffs"]),
+        ((*FIT, "second.csv"), ["second.csv", "one file"]),
+        ((*FIT, "--learning-rate", "1"), ["--learning-rate", "--lr"]),
+        ((*FIT, "--loss", "focal_loss gamma"), ["gamma has no value"]),
+        ((*FIT, "--loss", "focal_loss self=3"), ["no hyper-parameter 'self'"]),
+        ((*FIT, "--loss", "focal_loss gamma=" + "-" * 5000 + "1"), ["gamma has type str"]),
+        ((*FIT, "--loss", "1.2.3 * focal_loss"), ["1.2.3 is no number"]),
+        ((*FIT, "--loss", "focal_loss", "--loss", "cross_entropy_loss"), ["cross_entropy_loss", "--task multiclass"]),
+        ((*FIT, "--loss", "barron_loss alpha=inf", "--task", "regression"), ["'label'"]),
+        ((*FIT, "--hidden", "9999999"), ["--hidden 9999999", "999999"]),
+        ((*FIT, "--dropout", "1"), ["--dropout 1", "less than 1"]),
+        ((*FIT, "--patience", "0"), ["--patience 0"]),
+        ((*FIT, "--monitor", "roc_acu"), ["roc_acu", "'roc_auc'"]),
+        ((*FIT, "--precision", "8-bit"), ["8-bit", "32-true"]),
+        ((*FIT, "--log", "tensorbord"), ["tensorbord", "'tensorboard'"]),
+        ((*FIT, "--devices", "0"), ["--devices 0"]),
+        ((*FIT, "--batch-size", "9" * 30), ["--batch-size"]),
+        ((*FIT, "--config", "nowhere.toml"), ["--config nowhere.toml", "No such file"]),
+        (("fit", "--resume"), ["--resume needs --out"]),
+        (("fit", "--resume", "--out", "nowhere"), ["no interrupted run at nowhere"]),
+        ((*FIT, "--resume", "--overwrite", "--out", "x"), ["drop --overwrite"]),
+        (
+            (
+                *FIT,
+                "--class-weight",
+                "balanced",
+                "--task",
+                "multiclass",
+                "--loss",
+                "cross_entropy_loss class_weight=[1,2]",
+            ),
+            ["both weigh the classes"],
+        ),
+        (("fit", "people.csv", "--target", "income", "--class-weight", "balanced"), ["--class-weight", "regression"]),
+        (("fit", "people.csv", "--target", "level", "--pos-weight", "balanced"), ["--pos-weight", "multiclass"]),
+        (
+            (*FIT, "--pos-weight", "balanced", "--loss", "focal_loss"),
+            ["has no pos_weight", "binary_cross_entropy_loss"],
+        ),
+        (
+            ("fit", "--dataset", "wine", "--loss", "adaptive_log_softmax_loss cutoffs=[1] num_classes=8"),
+            ["predictions of shape (36, 8), wanted (36, 3)"],
+        ),
+        (("fit", "people.csv", "--target", "income", "--loss", "barron_loss alpha=inf"), ["inf before any training"]),
         ((*FIT, "--out", "people.csv"), ["people.csv", "--out"]),
         ((*FIT, "--out", "people.csv/run"), ["people.csv/run", "write"]),
         ((*FIT, "--lr", "1e30", "--epochs", "1", "--out", "diverged"), ["diverged", "--lr"]),
@@ -135,8 +180,84 @@ def test_a_taken_folder_is_never_touched_unless_it_is_a_run(csv: Path, capsys: p
     Path("run.partial/novel.txt").write_text("chapter two")
     assert "no unfinished run" in wrong((*FIT, "--out", "run", "--overwrite"), capsys)
     Path("run.partial/novel.txt").rename("run.partial/config.toml")
+    assert "no unfinished run" in wrong((*FIT, "--out", "run", "--overwrite"), capsys)
+    shutil.copy("run/config.toml", "run.partial/config.toml")
     cli.main((*FIT, "--epochs", "1", "--out", "run", "--overwrite"))
     assert not Path("run.partial").exists()
+    Path("run/thesis.tex").write_text("chapter three")
+    assert "'thesis.tex', which no run wrote" in wrong((*FIT, "--out", "run", "--overwrite"), capsys)
+    Path("run/thesis.tex").unlink()
+    Path("link").symlink_to("run")
+    assert "is a link" in wrong((*FIT, "--out", "link", "--overwrite"), capsys)
+    shutil.copy("people.csv", "run/people.csv")
+    inside = ("fit", "run/people.csv", "--target", "label", "--out", "run", "--overwrite")
+    assert "lies in it" in wrong(inside, capsys)
+    Path("run/people.csv").unlink()
+
+
+@pytest.mark.parametrize("out", [".", "/", "..", "a" * 300, "x/../.."])
+def test_no_place_for_a_run(csv: Path, out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--out" in wrong((*FIT, "--epochs", "1", "--out", out), capsys)
+
+
+def test_what_appears_under_the_name_meanwhile_is_not_replaced(
+    csv: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(path: Path, run: object) -> None:
+        path.write_text("report")
+        Path("run").mkdir()
+        Path("run/novel.txt").write_text("chapter one")
+
+    monkeypatch.setattr("torchobjectives.workbench.report.write", write)
+    with pytest.raises(SystemExit):
+        cli.main((*FIT, "--epochs", "1", "--out", "run"))
+    assert "the finished run is in run.partial" in capsys.readouterr().err
+    assert Path("run/novel.txt").read_text() == "chapter one"
+    assert Path("run.partial/model.pt").exists()
+
+
+def test_a_run_being_written_is_left_alone(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main((*FIT, "--epochs", "1", "--out", "old"))
+    Path("run.partial").mkdir()
+    shutil.copy("old/config.toml", "run.partial/config.toml")
+    with FileLock("run.partial/.lock"):
+        assert "being written by another run" in wrong((*FIT, "--out", "run", "--overwrite"), capsys)
+
+
+def test_a_full_disk_is_one_line(
+    csv: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("torchobjectives.workbench.report.write", full)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main((*FIT, "--epochs", "1", "--out", "run"))
+    assert stopped.value.code == 2
+    assert (
+        "no space left on the device of run.partial: make room, then continue with --resume" in capsys.readouterr().err
+    )
+    monkeypatch.undo()
+    os.chdir(csv.parent)
+    cli.main(("fit", "--resume", "--out", "run"))
+    assert Path("run/report.html").exists()
+
+
+def test_output_that_cannot_be_shown_does_not_stop_a_run(csv: Path) -> None:
+    arguments = [sys.executable, "-m", "torchobjectives", *FIT, "--epochs", "1", "--l1", "1e-3"]
+    done = subprocess.run(
+        [*arguments, "--out", "ascii"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    piped = subprocess.Popen([*arguments, "--out", "piped"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert piped.stdout is not None
+    piped.stdout.close()
+    _, said = piped.communicate(timeout=60)
+    assert (piped.returncode, said) == (0, b"")
+    assert Path("piped/report.html").exists()
 
 
 def test_the_output_says_what_was_chosen(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,23 +306,3 @@ def test_a_missing_extra_is_one_line() -> None:
         done = python("-c", code)
         assert done.returncode == 1
         assert done.stderr == f'torchobjectives: {module} is not installed: pip install "torchobjectives[workbench]"\n'
-
-
-def test_interrupted_leaves_nothing_under_the_final_name(csv: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "torchobjectives", *FIT, "--epochs", "100000", "--out", "run"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        # A shell starts background jobs with Ctrl-C ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert process.stdout is not None
-    while "epoch 1/" not in process.stdout.readline():
-        assert process.poll() is None
-    process.send_signal(2)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert said == "torchobjectives: interrupted\n"
-    assert not Path("run").exists()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from torchobjectives.workbench.config import RunConfig
+from torchobjectives.workbench.config import FitOptions, RunConfig, requested
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import parse_loss
 
@@ -13,14 +13,32 @@ from torchobjectives.workbench.objectives import parse_loss
 def test_toml_round_trip() -> None:
     config = RunConfig(data=Path("a b/people.csv"), target='the "label"', loss="focal_loss gamma=2", l1=1e-4, lr=0.5)
     assert RunConfig.from_toml(config.to_toml()) == config
-    assert tomllib.loads(config.to_toml())["l1"] == 1e-4
+    stored = tomllib.loads(config.to_toml())
+    assert (stored["l1"], stored["loss"]) == (1e-4, "focal_loss gamma=2")
+    assert not stored.keys() & {"overwrite", "resume", "config"}
+    two = RunConfig(dataset="wine", loss=["a", "b"], overwrite=True)
+    assert RunConfig.from_toml(two.to_toml()).loss == ["a", "b"]
+
+
+def test_flags_go_over_a_stored_configuration(tmp_path: Path) -> None:
+    stored = tmp_path / "config.toml"
+    stored.write_text(RunConfig(dataset="wine", epochs=7, lr=0.5, out=Path("runs/w"), overwrite=True).to_toml())
+    again = requested(None, FitOptions(config=stored, lr=0.25))
+    assert (again.dataset, again.epochs, again.lr, again.overwrite) == ("wine", 7, 0.25, False)
+    other = requested(Path("x.csv"), FitOptions(config=tmp_path, target="y"))
+    assert (other.dataset, other.data, other.epochs) == (None, Path("x.csv"), 7)
+    with pytest.raises(InputError, match=r"--config .*missing.toml: cannot be read \(No such file"):
+        requested(None, FitOptions(config=tmp_path / "missing.toml"))
+    stored.write_text("epoch = 3")
+    with pytest.raises(InputError, match=r"--config .*: there is no option 'epoch'. Did you mean 'epochs'"):
+        requested(None, FitOptions(config=stored))
 
 
 def test_command_repeats_the_run() -> None:
     config = RunConfig(data=Path("a b.csv"), target="y", loss="focal_loss gamma=2", l1=1e-4, overwrite=True)
-    assert config.command == (
-        "torchobjectives fit 'a b.csv' --target y --loss 'focal_loss gamma=2' --l1 0.0001 --overwrite"
-    )
+    assert config.command == "torchobjectives fit 'a b.csv' --target y --loss 'focal_loss gamma=2' --l1 0.0001"
+    odd = RunConfig(data=Path("-f.csv"), target="--l1", loss=["mse_loss", "0.5 * l1_loss"])
+    assert odd.command == "torchobjectives fit ./-f.csv --target=--l1 --loss mse_loss --loss '0.5 * l1_loss'"
     assert RunConfig(dataset="wine").command == "torchobjectives fit --dataset wine"
 
 

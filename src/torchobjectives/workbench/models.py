@@ -1,17 +1,19 @@
 """The models: linear, and the multilayer perceptron."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 
 class Rescale(nn.Module):
-    """Put the last layer's output on the scale of the target: ``center + scale · x``.
+    """Put the last layer's output on the scale of the target: ``center + scale · x``, in float64.
 
-    The loss then sees y_pred and y_true in the target's own units, while the network learns
-    numbers of the order of 1.
+    The loss then sees y_pred and y_true in the target's own units, while the network learns numbers of the order
+    of 1. In float32 a target around 10⁹ would have no digits left for what it is about.
     """
 
     center: Tensor
@@ -19,12 +21,21 @@ class Rescale(nn.Module):
 
     def __init__(self, center: float, scale: float) -> None:
         super().__init__()
-        self.register_buffer("center", torch.tensor(center))
-        self.register_buffer("scale", torch.tensor(scale))
+        self.register_buffer("center", torch.tensor(center, dtype=torch.float64))
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        probe = fn(torch.empty(0))
+        # The one kind of device without float64 gets float32; a change of dtype is for weights, not for these.
+        dtype = torch.float32 if probe.device.type == "mps" else torch.float64
+        for name, value in self._buffers.items():
+            assert value is not None
+            self._buffers[name] = value.to(dtype).to(probe.device)
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the values on the target's scale."""
-        return self.center + self.scale * x
+        return self.center + self.scale * x.to(self.center.dtype)
 
 
 class Squeeze(nn.Module):
@@ -35,34 +46,41 @@ class Squeeze(nn.Module):
         return x.squeeze(-1)
 
 
-def build_network(
-    inputs: int,
-    hidden: Sequence[int],
-    outputs: int,
-    *,
-    rescale: tuple[float, float] | None = None,
-    log_probabilities: bool = False,
-) -> nn.Sequential:
-    """Return a network; linear if there are no hidden layers.
+@dataclass(frozen=True)
+class Architecture:
+    """What it takes to build a network again.
 
     Args:
         inputs: Numbers per row.
-        hidden: Widths of the hidden layers, with a ReLU after each.
+        hidden: Widths of the hidden layers, with a ReLU after each; none: linear.
         outputs: Width of the last layer; one output loses its axis.
+        dropout: Share of each hidden layer that is switched off while training.
         rescale: Center and scale of a regression target.
         log_probabilities: End in a log-softmax, for losses that take log-probabilities.
     """
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    width = inputs
-    for number, size in enumerate(hidden, start=1):
-        layers[f"hidden_{number}"] = nn.Linear(width, size)
-        layers[f"relu_{number}"] = nn.ReLU()
-        width = size
-    layers["output"] = nn.Linear(width, outputs)
-    if outputs == 1:
-        layers["squeeze"] = Squeeze()
-    if rescale is not None:
-        layers["rescale"] = Rescale(*rescale)
-    if log_probabilities:
-        layers["log_softmax"] = nn.LogSoftmax(dim=1)
-    return nn.Sequential(layers)
+
+    inputs: int
+    hidden: Sequence[int]
+    outputs: int
+    dropout: float = 0.0
+    rescale: tuple[float, float] | None = None
+    log_probabilities: bool = False
+
+    def build(self) -> nn.Sequential:
+        """Return the network, freshly initialised."""
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        width = self.inputs
+        for number, size in enumerate(self.hidden, start=1):
+            layers[f"hidden_{number}"] = nn.Linear(width, size)
+            layers[f"relu_{number}"] = nn.ReLU()
+            if self.dropout:
+                layers[f"dropout_{number}"] = nn.Dropout(self.dropout)
+            width = size
+        layers["output"] = nn.Linear(width, self.outputs)
+        if self.outputs == 1:
+            layers["squeeze"] = Squeeze()
+        if self.rescale is not None:
+            layers["rescale"] = Rescale(*self.rescale)
+        if self.log_probabilities:
+            layers["log_softmax"] = nn.LogSoftmax(dim=1)
+        return nn.Sequential(layers)

@@ -1,14 +1,23 @@
-"""From flags to an objective: the loss by name, suited to the task, and its penalties."""
+"""From flags to an objective: the losses, by name or from a file, suited to the task, and the penalties."""
 
 import ast
+import inspect
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from torchobjectives import L1, L2, Loss, Objective, get
+from torchobjectives import L1, L2, Loss, Objective, as_loss, get
+from torchobjectives._exports import snake_case
+from torchobjectives._link import IDENTITY, LOGIT, SOFTMAX, Link
+from torchobjectives._loss import name_of
 from torchobjectives._registry import loss_class
+from torchobjectives._spec import CUSTOM
+from torchobjectives._validate import near
+from torchobjectives.workbench import own
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
@@ -18,17 +27,76 @@ DEFAULT_LOSSES = {
     "multiclass": "cross_entropy_loss",
     "regression": "mse_loss",
 }
+# How a raw prediction is read where the loss does not say.
+LINKS: dict[str, Link] = {"binary": LOGIT, "multiclass": SOFTMAX, "regression": IDENTITY}
 TRAINABLE = ("real", "logits", "log_probabilities", "features")
 WORDS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
+class Term:
+    """One loss of an objective, and how it is asked for."""
+
+    text: str
+    loss: Callable[..., Tensor]
+    factor: float
+    task: str
+
+    @property
+    def speaks(self) -> Loss | None:
+        """The loss, where it says itself how a raw prediction is read and how wide the last layer is."""
+        return self.loss if isinstance(self.loss, Loss) and type(self.loss).spec is not CUSTOM else None
+
+    @property
+    def link(self) -> Link:
+        """How a raw prediction becomes a prediction."""
+        return LINKS[self.task] if self.speaks is None else type(self.speaks).spec.link
+
+    @property
+    def name(self) -> str:
+        """What the term is called in an objective of several."""
+        if isinstance(self.loss, Loss):
+            return self.loss.name
+        return snake_case(name_of(self.loss))
+
+    def predict(self, raw: Tensor) -> Tensor:
+        """The prediction that a raw prediction stands for."""
+        return self.link.inverse(raw) if self.speaks is None else self.speaks.predict(raw)
+
+    def num_outputs(self, num_classes: int | None) -> int:
+        """The width of the last layer."""
+        return self.link.outputs(num_classes) if self.speaks is None else self.speaks.num_outputs(num_classes)
+
+
+@dataclass(frozen=True)
 class Fitted:
-    """A network, and the objective it is fitted with."""
+    """A network, and the objective it is fitted with; the first term says how predictions are read."""
 
     network: nn.Sequential
-    loss: Loss
+    terms: list[Term]
     objective: Objective
+    class_weights: Tensor | None = None
+    # By what the optimizer divides the objective, so that the target's unit is not the learning rate's.
+    unit: float = 1.0
+
+    @property
+    def loss(self) -> Any:
+        """The loss of the first term."""
+        return self.terms[0].loss
+
+    def predict(self, raw: Tensor) -> Tensor:
+        """The prediction that a raw prediction stands for."""
+        return self.terms[0].predict(raw)
+
+    def evaluate(self, raw: Tensor, y_true: Tensor) -> Tensor:
+        """The objective of a batch."""
+        weight = None if self.class_weights is None else self.class_weights.to(raw.device)[y_true.long()]
+        if len(self.terms) == 1:
+            return self.objective(raw, y_true, model=self.network, weight=weight)
+        names = list(self.objective.losses)
+        given = {key: dict.fromkeys(names, value) for key, value in (("y_pred", raw), ("y_true", y_true))}
+        weights = None if weight is None else dict.fromkeys(names, weight)
+        return self.objective(**given, model=self.network, weight=weights)
 
 
 def parse_loss(text: str) -> tuple[str, dict[str, Any]]:
@@ -36,12 +104,15 @@ def parse_loss(text: str) -> tuple[str, dict[str, Any]]:
 
     >>> parse_loss("focal_loss gamma=2 alpha=0.75")
     ('focal_loss', {'gamma': 2, 'alpha': 0.75})
-    >>> parse_loss("x cutoffs=[2, 5] alpha=-inf hard=true link='probit'")
-    ('x', {'cutoffs': [2, 5], 'alpha': -inf, 'hard': True, 'link': 'probit'})
+    >>> parse_loss("my losses/file.py:MyLoss cutoffs=[2, 5] alpha=-inf hard=true link='probit'")
+    ('my losses/file.py:MyLoss', {'cutoffs': [2, 5], 'alpha': -inf, 'hard': True, 'link': 'probit'})
     """
     # A value runs up to the next "word=", so that a list may hold spaces.
     name, *pairs = re.split(r"\s+(?=[^\W\d]\w*\s*=)", text.strip())
-    if not re.fullmatch(r"\w+", name, re.ASCII):
+    if not re.fullmatch(r"\w+|.+\.py:\w+", name, re.ASCII if ".py:" not in name else 0):
+        first, _, rest = name.partition(" ")
+        if re.fullmatch(r"\w+", first) and re.fullmatch(r"[^\W\d]\w*", rest.strip()):
+            raise InputError(f'--loss "{text}": {rest.strip()} has no value; write {rest.strip()}=…')
         raise InputError(f'--loss "{text}": wanted a name and key=value pairs, such as "focal_loss gamma=2"')
     given: dict[str, Any] = {}
     for pair in pairs:
@@ -59,7 +130,7 @@ def _value(text: str) -> Any:
         return WORDS[text.lower()]
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         pass
     try:
         return float(text)  # inf and nan, which are no Python literals
@@ -67,36 +138,82 @@ def _value(text: str) -> Any:
         return text
 
 
-def build_loss(text: str, problem: Problem, class_counts: list[int], width: int) -> Loss:
-    """Return the loss that the text names, with what the training rows tell filled in.
+def build_terms(config: RunConfig, problem: Problem, class_counts: list[int], width: int) -> list[Term]:
+    """Return the losses that the flags ask for, with what the training rows tell filled in.
 
     Args:
-        text: Name and hyper-parameters.
+        config: The flags.
         problem: What is to be predicted.
         class_counts: Rows of each class in the training part.
         width: Features that a loss with its own head gets to see.
     """
-    name, given = parse_loss(text)
-    try:
-        kind = loss_class(name)
-        _suit(kind, name, problem)
-        filled = given | _known(kind.fields(), given, class_counts, width)
-        loss = get(name, **filled)
-    except (TypeError, ValueError) as error:
-        raise InputError(f'--loss "{text}": {error}') from error
-    if getattr(loss, "from_logits", True) is False:
-        raise InputError(f'--loss "{text}": fit trains on logits: drop from_logits=False')
-    if kind.spec.y_pred not in TRAINABLE:
+    told: dict[str, Any] = {"in_features": width}
+    if class_counts:
+        told |= {"class_counts": class_counts, "num_classes": len(class_counts)}
+    if config.pos_weight == "balanced":
+        if problem.task != "binary":
+            raise InputError(f"--pos-weight balanced is for a binary task, and the task is {problem.task}")
+        told["pos_weight"] = class_counts[0] / class_counts[1]
+    texts = config.loss or [DEFAULT_LOSSES[problem.task]]
+    terms = [_term(text, problem, told) for text in texts]
+    if config.pos_weight == "balanced" and not any("pos_weight" in _takes(term.loss) for term in terms):
         raise InputError(
-            f"--loss {name}: it compares {kind.spec.y_pred}, and a column holds one number per row; "
+            f'--pos-weight balanced: "{texts[0]}" has no pos_weight; binary_cross_entropy_loss has, '
+            "or take --class-weight balanced"
+        )
+    first, *others = terms
+    classes = len(problem.classes) or None
+    for other in others:
+        if (other.link.name, other.num_outputs(classes)) != (first.link.name, first.num_outputs(classes)):
+            raise InputError(
+                f'--loss "{other.text}" reads the network\'s output otherwise than "{first.text}" '
+                f"({other.link.name}, not {first.link.name}): terms of one objective share it"
+            )
+    return terms
+
+
+def _term(text: str, problem: Problem, told: dict[str, Any]) -> Term:
+    factor, rest = 1.0, text
+    if weighted := re.fullmatch(r"\s*([0-9.]+(?:[eE][+-]?\d+)?)\s*\*\s*(.*)", text, re.DOTALL):
+        try:
+            factor, rest = float(weighted[1]), weighted[2]
+        except ValueError:
+            raise InputError(f'--loss "{text}": {weighted[1]} is no number') from None
+    name, given = parse_loss(rest)
+    try:
+        loss = own.build(name, given, told) if ".py:" in name else _from_library(name, given, problem, told)
+    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f'--loss "{text}": {reason}') from error
+    term = Term(text, loss, factor, problem.task)
+    if term.speaks is not None:
+        _check_kind(term.speaks, name, problem)
+    return term
+
+
+def _from_library(name: str, given: dict[str, Any], problem: Problem, told: dict[str, Any]) -> Loss:
+    kind = loss_class(name)
+    _suit(kind, name, problem)
+    for key in given:
+        if key not in kind.fields():
+            raise TypeError(f"{kind.__name__} has no hyper-parameter {key!r}. {near(key, kind.fields())}")
+    return get(name, **{**own.known(kind.fields(), given, told), **given})
+
+
+def _check_kind(loss: Loss, name: str, problem: Problem) -> None:
+    _suit(type(loss), name, problem)
+    if getattr(loss, "from_logits", True) is False:
+        raise InputError(f"--loss {name}: fit trains on logits: drop from_logits=False")
+    if type(loss).spec.y_pred not in TRAINABLE:
+        raise InputError(
+            f"--loss {name}: it compares {type(loss).spec.y_pred}, and a column holds one number per row; "
             f"{DEFAULT_LOSSES[problem.task]} would fit"
         )
-    return loss
 
 
 def _suit(kind: type[Loss], name: str, problem: Problem) -> None:
     task = kind.spec.task
-    if task == problem.task:
+    if task in (problem.task, "custom"):
         return
     proper = DEFAULT_LOSSES[problem.task]
     way_out = f"a {problem.task} loss such as {proper}"
@@ -107,21 +224,51 @@ def _suit(kind: type[Loss], name: str, problem: Problem) -> None:
     )
 
 
-def _known(fields: "Any", given: dict[str, Any], class_counts: list[int], width: int) -> dict[str, Any]:
-    """Return what the training rows tell and the person left open."""
-    known: dict[str, Any] = {}
-    if "in_features" in fields and "in_features" not in given:
-        known["in_features"] = width
-    if class_counts and not given.keys() & {"class_counts", "num_classes"}:
-        # A loss that has both fields takes exactly one of them; the counts say more.
-        if "class_counts" in fields:
-            known["class_counts"] = class_counts
-        elif "num_classes" in fields:
-            known["num_classes"] = len(class_counts)
-    return known
+def with_scalar(term: Term, raw: Tensor, y_true: Tensor) -> Term:
+    """The term as it is; a function or module of the user's that gives one value per row gets the contract."""
+    if isinstance(term.loss, Loss):
+        return term
+    try:
+        value = term.loss(raw, y_true)
+    except Exception:  # whatever it is, it is said when the whole objective is tried
+        return term
+    return replace(term, loss=as_loss(term.loss)) if isinstance(value, Tensor) and value.ndim else term
 
 
-def build_objective(config: RunConfig, loss: Loss) -> Objective:
-    """Return loss plus the penalties that the flags ask for."""
+def _takes(loss: Callable[..., Tensor]) -> Mapping[str, Any]:
+    """The names that a loss takes: hyper-parameters of a Loss, parameters of any other callable."""
+    if isinstance(loss, Loss):
+        return loss.values()
+    return inspect.signature(loss.forward if isinstance(loss, nn.Module) else loss).parameters
+
+
+def build_objective(config: RunConfig, terms: list[Term]) -> Objective:
+    """Return the sum of the terms plus the penalties that the flags ask for."""
     penalties = [kind(value) for kind, value in ((L1, config.l1), (L2, config.l2)) if value > 0]
-    return Objective(loss, penalties=penalties)
+    if len(terms) == 1:
+        return Objective(terms[0].loss, penalties, {"loss": terms[0].factor})
+    named: dict[str, Term] = {}
+    for term in terms:
+        name, count = term.name, 1
+        while name in named:
+            count += 1
+            name = f"{term.name}_{count}"
+        named[name] = term
+    losses = {name: term.loss for name, term in named.items()}
+    return Objective(losses, penalties, {name: term.factor for name, term in named.items()})
+
+
+def class_weights(config: RunConfig, problem: Problem, class_counts: list[int], terms: list[Term]) -> Tensor | None:
+    """Return the weight of a row of each class, where the flags ask for balance."""
+    if config.class_weight == "none":
+        return None
+    if not class_counts:
+        raise InputError(f"--class-weight balanced is for classes, and the task is {problem.task}")
+    for term in terms:
+        if "class_weight" in _takes(term.loss) and _takes(term.loss)["class_weight"] is not None:
+            raise InputError(f'--class-weight balanced and "{term.text}" both weigh the classes: drop one of them')
+        forward = term.loss.forward if isinstance(term.loss, nn.Module) else term.loss
+        if "weight" not in inspect.signature(forward).parameters:
+            raise InputError(f'--class-weight balanced: "{term.text}" takes no weight; a Loss does, as as_loss makes')
+    counts = torch.tensor(class_counts, dtype=torch.float32)
+    return counts.sum() / (len(class_counts) * counts)

@@ -1,10 +1,8 @@
 """One run, from the configuration to the finished folder."""
 
+import errno
 import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +15,24 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from torchobjectives import Loss
 from torchobjectives._link import IDENTITY
-from torchobjectives.workbench import data, metrics, models, objectives, preprocessing, report, training
-from torchobjectives.workbench.config import RunConfig
+from torchobjectives.workbench import data, folders, metrics, models, objectives, preprocessing, report, training
+from torchobjectives.workbench.config import FitOptions, RunConfig, requested
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted
+from torchobjectives.workbench.training import Interrupts, Outcome
 
 SPLITS = ("train", "valid")
-CONFIG = "config.toml"
+
+
+class Quiet(Console):
+    """A console that is no reason to stop: where nobody reads any more (``| head``), it falls silent."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more."""
+        self.quiet = True
+        self.file = open("/dev/null" if Path("/dev/null").exists() else "nul", "w")  # noqa: SIM115
 
 
 @dataclass(frozen=True)
@@ -49,43 +57,86 @@ class Prepared:
 
     def part(self, name: str) -> training.Data:
         """Return one part of the rows as tensors."""
-        dtype = torch.int64 if self.problem.task == "multiclass" else torch.float32
+        # A regression's numbers keep their digits: see models.Rescale.
+        dtype = {"multiclass": torch.int64, "binary": torch.float32, "regression": torch.float64}[self.problem.task]
         rows = self.rows[name]
         return training.Data(torch.from_numpy(self.x[rows]), torch.as_tensor(self.y[rows], dtype=dtype))
 
 
+def fit_as_asked(file: Path | None, options: FitOptions) -> str:
+    """Fit what a command line asks for; return the status of the run."""
+    config = folders.resumed(file, options) if options.resume else requested(file, options)
+    return fit_with_status(config)[1]
+
+
 def fit(config: RunConfig, *, console: Console | None = None) -> Path:
     """Fit, judge, report; return the folder of the run."""
-    console = console or Console()
-    check_folder(config)
+    return fit_with_status(config, console=console)[0]
+
+
+def fit_with_status(config: RunConfig, *, console: Console | None = None) -> tuple[Path, str]:
+    """Fit, judge, report; return the folder of the run, and whether it is done or was interrupted."""
+    first = training.rank() == 0
+    console = console or Quiet(quiet=not first)
+    if first:
+        folders.check(config)
     training.accelerator(config.device)
     prepared = prepare(config)
     with isolate_rng():
         lightning.seed_everything(config.seed, verbose=False)
         fitted = assemble(config, prepared)
-        with partial_folder(config) as folder:
+        if not first:
+            # Another process of the same run: it trains with the first, which alone writes.
+            _train(config, prepared, fitted, folders.partial_of(config), console)
+            return config.folder, "done"
+        with folders.building(config) as folder:
             _announce(config, prepared, fitted, console)
-            train, valid = map(prepared.part, SPLITS)
-            history = training.train(fitted, train, valid, config, folder, console)
-            predicted = _predict_all(fitted, prepared)
-            scores = _scores(prepared, predicted, config.seed)
-            save(folder, config, prepared, fitted, history, predicted, scores)
-            report.write(folder / "report.html", report.Run(config, prepared, fitted, history, predicted, scores))
+            outcome, scores = _fit_in(folder, config, prepared, fitted, console)
     console.print(_score_table(scores))
+    epochs = f"{scores['epochs']['done']} of {scores['epochs']['of']} epochs"
+    if outcome.status == "interrupted":
+        console.print(f"interrupted after {epochs}; --resume --out {config.folder} continues", soft_wrap=True)
+    elif outcome.history.height < config.epochs:
+        console.print(f"stopped early after {epochs}")
+    if outcome.best_epoch is not None:
+        console.print(f"weights of epoch {outcome.best_epoch}, the best by {config.watched}")
     console.print(f"report: {config.folder / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
-    return config.folder
+    return config.folder, outcome.status
 
 
-def check_folder(config: RunConfig) -> None:
-    """Refuse a folder that is taken, before any work."""
-    folder = config.folder
-    if not folder.exists():
-        return
-    # --overwrite deletes: only ever a folder that is a run.
-    if not (folder / CONFIG).is_file() or not (folder / "metrics.json").is_file():
-        raise InputError(f"{folder} exists and is no earlier run: name another folder with --out")
-    if not config.overwrite:
-        raise InputError(f"{folder} exists: name another folder with --out, or pass --overwrite to replace the run")
+def _fit_in(
+    folder: Path, config: RunConfig, prepared: Prepared, fitted: Fitted, console: Console
+) -> tuple[Outcome, dict[str, Any]]:
+    """Train, judge and write into a folder."""
+    with Interrupts(console) as interrupts:
+        try:
+            outcome = _train(config, prepared, fitted, folder, console, interrupts)
+            predicted = training.judged(prepared.problem, training.predict(fitted, torch.from_numpy(prepared.x)))
+            if not np.isfinite(predicted).all():
+                raise InputError("training diverged (predictions are not finite): try a smaller --lr")
+            scores = _scores(prepared, predicted, config, outcome)
+            save(folder, config, prepared, fitted, outcome, predicted, scores)
+            page = report.Run(config, prepared, fitted, outcome.history, predicted, scores)
+            report.write(folder / "report.html", page)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            raise folders.DiskFullError(folder) from error
+    return outcome, scores
+
+
+def _train(
+    config: RunConfig,
+    prepared: Prepared,
+    fitted: Fitted,
+    folder: Path,
+    console: Console,
+    interrupts: Interrupts | None = None,
+) -> Outcome:
+    train, valid = map(prepared.part, SPLITS)
+    return training.train(
+        fitted, train, valid, config, prepared.problem, folder, console, interrupts or Interrupts(console)
+    )
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -104,59 +155,95 @@ def prepare(config: RunConfig) -> Prepared:
 def assemble(config: RunConfig, prepared: Prepared) -> Fitted:
     """Build the objective, and the network whose last layer the loss sizes."""
     problem, inputs = prepared.problem, prepared.x.shape[1]
-    text = objectives.DEFAULT_LOSSES[problem.task] if config.loss is None else config.loss
     width = config.hidden_sizes[-1] if config.hidden_sizes else inputs
-    loss = objectives.build_loss(text, problem, prepared.class_counts, width)
+    terms = objectives.build_terms(config, problem, prepared.class_counts, width)
+    weights = objectives.class_weights(config, problem, prepared.class_counts, terms)
+    try:
+        network = architecture(config, prepared, terms[0]).build()
+    except (RuntimeError, MemoryError) as error:
+        raise InputError(f"--hidden {config.hidden}: the network does not fit into memory") from error
+    with torch.no_grad():
+        probe = training.Data(*(part[:8] for part in vars(prepared.part("train")).values()))
+        terms = [objectives.with_scalar(term, network(probe.x), probe.y) for term in terms]
+    fitted = Fitted(network, terms, objectives.build_objective(config, terms), weights)
+    _try(fitted, prepared)
+    return replace(fitted, unit=_unit(fitted, prepared.part("train")))
+
+
+def _unit(fitted: Fitted, part: training.Data) -> float:
+    """Return the size of the objective's slope before training, as the network feels it; 1 where it is 0.
+
+    A regression's loss is in the target's unit or its square: undivided, its gradients would be of any size.
+    """
+    scale = next((float(m.scale) for m in fitted.network if isinstance(m, models.Rescale)), None)
+    if scale is None:
+        return 1.0
+    fitted.objective.eval()
+    fitted.network.eval()
+    raw = training.predict_raw(fitted.network, part.x).clone().requires_grad_()
+    (slope,) = torch.autograd.grad(fitted.evaluate(raw, part.y), raw)
+    fitted.objective.train()
+    fitted.network.train()
+    return float(slope.abs().sum()) * scale or 1.0
+
+
+def architecture(config: RunConfig, prepared: Prepared, term: objectives.Term) -> models.Architecture:
+    """Return the network's plan: the loss says how wide it ends and what it gives."""
+    problem = prepared.problem
     rescale = None
-    if problem.task == "regression" and loss.spec.link is IDENTITY:
+    if problem.task == "regression" and term.link is IDENTITY:
         target = prepared.y[prepared.rows["train"]]
         rescale = float(target.mean()), float(target.std()) or 1.0
-    network = models.build_network(
-        inputs,
-        config.hidden_sizes,
-        loss.num_outputs(len(problem.classes) or None),
+    loss = term.speaks
+    return models.Architecture(
+        inputs=prepared.x.shape[1],
+        hidden=config.hidden_sizes,
+        outputs=term.num_outputs(len(problem.classes) or None),
+        dropout=config.dropout if config.hidden_sizes else 0.0,
         rescale=rescale,
-        log_probabilities=loss.spec.y_pred == "log_probabilities",
+        log_probabilities=loss is not None and type(loss).spec.y_pred == "log_probabilities",
     )
-    fitted = Fitted(network, loss, objectives.build_objective(config, loss))
-    _try(fitted, prepared, text)
-    return fitted
 
 
-def _try(fitted: Fitted, prepared: Prepared, text: str) -> None:
+def _try(fitted: Fitted, prepared: Prepared) -> None:
     """Evaluate the objective once on all rows, so that what it refuses is said before training."""
+    what = " + ".join(term.text for term in fitted.terms)
     fitted.objective.eval()
+    fitted.network.eval()
     try:
         with torch.no_grad():
             for part in map(prepared.part, SPLITS):
-                fitted.objective(fitted.network(part.x), part.y, model=fitted.network)
-    except (TypeError, ValueError) as error:
-        raise InputError(f'--loss "{text}" cannot be computed on this data: {error}') from error
+                raw = fitted.network(part.x)
+                value = fitted.evaluate(raw, part.y)
+    except Exception as error:
+        if isinstance(error, TypeError | ValueError) or not isinstance(fitted.loss, Loss):
+            # A loss of the user's own may fail in any way.
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f'--loss "{what}" cannot be computed on this data: {reason}') from error
+        raise
+    if not torch.isfinite(value):
+        raise InputError(
+            f'--loss "{what}": the objective is {float(value):g} before any training: rescale the target, '
+            "or change hyper-parameters and coefficients"
+        )
+    classes = len(prepared.problem.classes)
+    shape = tuple(fitted.predict(raw).shape)
+    wanted = (len(raw), classes) if prepared.problem.task == "multiclass" else (len(raw),)
+    if shape != wanted:
+        raise InputError(f'--loss "{what}" gives predictions of shape {shape}, wanted {wanted}')
     fitted.objective.train()
+    fitted.network.train()
 
 
-def _predict_all(fitted: Fitted, prepared: Prepared) -> NDArray[np.float64]:
-    """Return the prediction of every row: the value, or the probability of each class."""
-    predicted: NDArray[np.float64] = training.predict(fitted, torch.from_numpy(prepared.x)).numpy()
-    if not np.isfinite(predicted).all():
-        raise InputError("training diverged (predictions are not finite): try a smaller --lr")
-    if prepared.problem.task == "binary":
-        return np.stack([1 - predicted, predicted], axis=1)
-    if prepared.problem.task == "multiclass":
-        # float32 probabilities sum to 1 within 1e-7; in float64 they shall do so exactly enough for the metrics.
-        normal: NDArray[np.float64] = predicted / predicted.sum(axis=1, keepdims=True)
-        return normal
-    return predicted
-
-
-def _scores(prepared: Prepared, predicted: NDArray[np.float64], seed: int) -> dict[str, Any]:
+def _scores(prepared: Prepared, predicted: NDArray[np.float64], config: RunConfig, outcome: Outcome) -> dict[str, Any]:
     problem, y, valid = prepared.problem, prepared.y, prepared.rows["valid"]
     constant = metrics.constant_predictions(problem, y[prepared.rows["train"]], len(valid))
     return {
         "task": problem.task,
-        "status": "done",
-        "valid": metrics.evaluate(problem, y[valid], predicted[valid], seed=seed),
-        "baseline": metrics.evaluate(problem, y[valid], constant, seed=seed),
+        "status": outcome.status,
+        "valid": metrics.evaluate(problem, y[valid], predicted[valid], seed=config.seed),
+        "baseline": metrics.evaluate(problem, y[valid], constant, seed=config.seed),
+        "epochs": {"done": outcome.history.height, "of": config.epochs, "best": outcome.best_epoch},
     }
 
 
@@ -165,28 +252,29 @@ def save(
     config: RunConfig,
     prepared: Prepared,
     fitted: Fitted,
-    history: pl.DataFrame,
+    outcome: Outcome,
     predicted: NDArray[np.float64],
     scores: dict[str, Any],
 ) -> None:
     """Write what the run found, but its report."""
     (folder / "metrics.json").write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    history.write_csv(folder / "history.csv")
+    outcome.history.write_csv(folder / "history.csv")
     preprocessing.save(prepared.transformer, folder / "preprocessing.skops")
     predictions(prepared, predicted).write_parquet(folder / "predictions.parquet")
-    problem = prepared.problem
+    problem, term = prepared.problem, fitted.terms[0]
     model = {
         "network": fitted.network.state_dict(),
-        "loss": fitted.loss.state_dict(),
+        "loss": term.loss.state_dict() if isinstance(term.loss, torch.nn.Module) else {},
         "config": {
             "task": problem.task,
             "target": prepared.table.target.name,
             "classes": problem.classes,
+            "target_dtype": str(prepared.table.target.dtype),
             "columns": prepared.kinds,
-            "inputs": prepared.x.shape[1],
-            "hidden": config.hidden_sizes,
-            "outputs": fitted.loss.num_outputs(len(problem.classes) or None),
-            "loss": fitted.loss.to_config(),
+            "architecture": asdict(architecture(config, prepared, term)),
+            # A loss from the user's file is not made again: that would run the file. Its link says all.
+            "loss": None if term.speaks is None or ".py:" in term.text else term.speaks.to_config(),
+            "link": term.link.name,
         },
     }
     torch.save(model, folder / "model.pt")
@@ -208,34 +296,6 @@ def predictions(prepared: Prepared, predicted: NDArray[np.float64]) -> pl.DataFr
     return pl.DataFrame(columns)
 
 
-@contextmanager
-def partial_folder(config: RunConfig) -> Iterator[Path]:
-    """Give a folder ``<out>.partial`` that takes the final name when the block is done.
-
-    Wrong input leaves nothing; after any other failure what was written stays under the partial name.
-    """
-    final = config.folder
-    partial = final.with_name(final.name + ".partial")
-    if partial.exists() and not (partial / CONFIG).is_file():
-        raise InputError(f"{partial} exists and is no unfinished run: name another folder with --out")
-    try:
-        if partial.exists():
-            shutil.rmtree(partial)
-        partial.mkdir(parents=True)
-        # First of all: by this file an unfinished run is known.
-        (partial / CONFIG).write_text(config.to_toml(), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"--out {final}: cannot write there ({error.strerror})") from error
-    try:
-        yield partial
-    except InputError:
-        shutil.rmtree(partial)
-        raise
-    if final.exists():
-        shutil.rmtree(final)
-    partial.rename(final)
-
-
 def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Console) -> None:
     problem, rows = prepared.problem, prepared.rows
     table, name = prepared.table, prepared.table.target.name
@@ -243,17 +303,28 @@ def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Co
     classes = f", classes {', '.join(problem.class_names)}" if problem.classes else ""
     positive = f" (positive: {problem.class_names[1]})" if problem.task == "binary" else ""
     chosen = "" if config.loss else f", the default for {problem.task}"
+    losses = " + ".join(repr(term.loss) for term in fitted.terms)
     lines = {
         "data": f"{config.name}: {len(table.target)} rows ({len(rows['train'])} training, {len(rows['valid'])} "
         f"validation), {table.features.width} columns, {prepared.x.shape[1]} inputs",
         "task": f"{problem.task}: target {name!r}, {problem.reason}{classes}{positive}{auto}",
-        "loss": f"{fitted.loss!r}{chosen}",
+        "loss": f"{losses}{chosen}",
         "objective": fitted.objective.formula(),
-        "model": config.model + (f" {config.hidden}" if config.hidden_sizes else ""),
+        "model": config.model
+        + (f" {config.hidden}" if config.hidden_sizes else "")
+        + (f", dropout {config.dropout:g}" if config.hidden_sizes and config.dropout else ""),
         "optimizer": f"{config.optimizer}, lr {config.learning_rate:g}, weight decay {config.weight_decay:g}, "
         f"{config.epochs} epochs of batches of {config.batch_size}, gradients clipped at norm "
-        f"{training.GRADIENT_NORM:g}",
+        f"{training.GRADIENT_NORM:g}"
+        + (f"; stops after {config.patience} epochs without a better {config.watched}" if config.patience else ""),
     }
+    if config.class_weight == "balanced" and fitted.class_weights is not None:
+        shown = ", ".join(
+            f"{n} {w:.3g}" for n, w in zip(problem.class_names, fitted.class_weights.tolist(), strict=True)
+        )
+        lines["weights"] = f"of rows, by class: {shown}"
+    for note in table.notes:
+        console.print(f"{'note:':<11}{note}", soft_wrap=True, highlight=False, markup=False)
     for label, text in lines.items():
         console.print(f"{label + ':':<11}{text}", soft_wrap=True, highlight=False, markup=False)
 

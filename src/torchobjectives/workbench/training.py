@@ -1,30 +1,42 @@
-"""Training on Lightning's Trainer: the objective's terms are logged, shown and kept."""
+"""Training on Lightning's Trainer: the objective's terms are logged, shown and kept; every epoch can be resumed."""
 
+import hashlib
 import logging
+import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import lightning
+import numpy as np
 import polars as pl
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, RichProgressBar
 from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
+from numpy.typing import NDArray
 from rich.console import Console
-from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler, TensorDataset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Sampler, SequentialSampler, TensorDataset
 
-from torchobjectives import param_groups
+from torchobjectives import Loss, global_mean, param_groups
+from torchobjectives._validate import near
+from torchobjectives.workbench import logs, metrics
 from torchobjectives.workbench.config import RunConfig
+from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted
 
 Batch = tuple[Tensor, Tensor]
 VALIDATION_BATCH = 65536
 GRADIENT_NORM = 1.0
+LAST = "checkpoints/last.ckpt"
 
 
 @dataclass(frozen=True)
@@ -35,32 +47,84 @@ class Data:
     y: Tensor
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What training left beside the fitted network: one row per epoch, and whether it came to its end."""
+
+    history: pl.DataFrame
+    status: str
+    best_epoch: int | None = None
+
+
 class FitModule(lightning.LightningModule):
     """A network and the objective it is fitted with."""
 
-    def __init__(self, fitted: Fitted, config: RunConfig) -> None:
+    def __init__(self, fitted: Fitted, config: RunConfig, problem: Problem, rows: str) -> None:
         super().__init__()
+        self.rows = rows
         self.network = fitted.network
         self.objective = fitted.objective
+        self.fitted = fitted
         self.config = config
+        self.problem = problem
+        watched = config.watched or ""
+        self.metric = metrics.metrics_of(problem).get(watched)
+        self._said: list[Batch] = []
 
     def _step(self, batch: Batch, stage: str) -> Tensor:
         x, y_true = batch
-        total: Tensor = self.objective(self.network(x), y_true, model=self.network)
+        raw = self.network(x)
+        total: Tensor = self.fitted.evaluate(raw, y_true)
         terms = {"objective": total.detach(), **self.objective.terms}
         for name, value in terms.items():
             # A line has room for every term once; of validation it shows the sum.
             shown = stage == "train" or name == "objective"
-            self.log(f"{stage}_{name}", value, on_step=False, on_epoch=True, prog_bar=shown, batch_size=len(y_true))
+            self.log(
+                f"{stage}_{name}",
+                value,
+                on_step=False,
+                on_epoch=True,
+                prog_bar=shown,
+                # Times the processes, because Lightning takes the mean of their counts as a whole number.
+                batch_size=len(y_true) * self.trainer.world_size,
+                sync_dist=stage == "train" and self.trainer.world_size > 1,
+            )
+        if stage == "valid" and self.metric is not None:
+            self._said.append((raw.detach(), y_true))
         return total
 
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Begin an epoch's random numbers (dropout) by (seed, epoch) alone, so that any epoch can be begun anew."""
+        if batch_idx == 0:
+            _, numbers = _seeds(self.config.seed, self.current_epoch)
+            torch.manual_seed(numbers + self.global_rank)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the objective on a batch of training rows."""
-        return self._step(batch, "train")
+        """Return the objective on a batch of training rows, in the optimizer's unit."""
+        return self._step(batch, "train") / self.fitted.unit
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the objective on held-out rows."""
         self._step(batch, "valid")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metric that decides which epoch is best."""
+        if self.metric is None:
+            return
+        raw, y_true = (torch.cat(column) for column in zip(*self._said, strict=True))
+        self._said.clear()
+        predicted = judged(self.problem, self.fitted.predict(raw))
+        value = self.metric(y_true.cpu().numpy(), predicted)
+        self.log(f"valid_{self.config.watched}", float(value), batch_size=len(y_true))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say on which rows this was learnt."""
+        checkpoint["rows"] = self.rows
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to go on with other rows."""
+        if checkpoint["rows"] != self.rows:
+            raise InputError("--resume: the data are not those that the run began with: begin again with --overwrite")
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimizer over all parameters, those of a learnable loss included."""
@@ -72,6 +136,78 @@ class FitModule(lightning.LightningModule):
                 return torch.optim.Adam(groups)
             case "sgd":
                 return torch.optim.SGD(groups, momentum=0.9)
+
+
+def fingerprint(*parts: Data) -> str:
+    """A number for what rows hold: other rows, or others in their order, have another."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for values in (part.x, part.y):
+            digest.update(values.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def judged(problem: Problem, predicted: Tensor) -> NDArray[np.float64]:
+    """Predictions as the metrics take them: the values of a regression (N,), or each class's probability (N, K)."""
+    said: NDArray[np.float64] = predicted.detach().double().cpu().numpy()
+    if problem.task == "binary":
+        return np.stack([1 - said, said], axis=1)
+    if problem.task == "multiclass":
+        # float32 probabilities sum to 1 within 1e-7; in float64 they shall do so exactly enough for the metrics.
+        said = said / said.sum(axis=1, keepdims=True)
+    return said
+
+
+class SharedMean(nn.Module):
+    """A loss whose mean runs over the rows of all processes: equal rows count equally, however they are dealt out."""
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__()
+        self.loss = loss
+        self._mean = global_mean(loss)
+
+    def forward(self, y_pred: Tensor, y_true: Tensor, weight: Tensor | None = None) -> Tensor:
+        """This process's share, to be averaged."""
+        return self._mean(y_pred, y_true, weight=weight)
+
+
+def share_means(fitted: Fitted) -> None:
+    """Let every loss that is a quotient of sums over rows sum up over processes; others stay means of means."""
+    losses = fitted.objective.losses
+    for name, loss in list(losses.items()):
+        if isinstance(loss, Loss) and type(loss).spec.unit != "batch" and loss.reduction == "mean":
+            losses[name] = SharedMean(loss)
+
+
+class Batches(Sampler[list[int]]):
+    """The rows of each step: shuffled by (seed, epoch) alone, so that any epoch can be begun anew.
+
+    Of a batch each of several processes takes every so many-th row.
+    """
+
+    def __init__(self, rows: int, config: RunConfig, *, rank: int = 0, processes: int = 1) -> None:
+        self._rows, self._size, self._seed = rows, config.batch_size, config.seed
+        self._rank, self._processes = rank, processes
+        self._generator = torch.Generator()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Begin an epoch; Lightning calls this at its start."""
+        order, _ = _seeds(self._seed, epoch)
+        self._generator.manual_seed(order)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = torch.randperm(self._rows, generator=self._generator)
+        for batch in torch.split(order, self._size):
+            yield batch[self._rank :: self._processes].tolist()
+
+    def __len__(self) -> int:
+        return -(-self._rows // self._size)
+
+
+def _seeds(seed: int, epoch: int) -> tuple[int, int]:
+    """Two numbers that follow from (seed, epoch): for the order of the rows, and for torch's random numbers."""
+    order, numbers = np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64) >> np.uint64(2)
+    return int(order), int(numbers)
 
 
 class History(Callback):
@@ -94,44 +230,203 @@ class History(Callback):
             terms = "  ".join(f"{name} {value:.4g}" for name, value in logged.items())
             self._console.print(f"epoch {done}/{self._epochs}  {terms}", soft_wrap=True, highlight=False)
 
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far, for the checkpoint."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where a checkpoint ends."""
+        self.rows = list(state_dict["rows"])
+
     def table(self) -> pl.DataFrame:
         """Return one row per epoch."""
         return pl.DataFrame(self.rows)
 
 
-def train(fitted: Fitted, train: Data, valid: Data, config: RunConfig, folder: Path, console: Console) -> pl.DataFrame:
-    """Fit the network in place; return the history, one row per epoch."""
-    module = FitModule(fitted, config)
-    history = History(console, config.epochs, lines=not console.is_terminal)
-    callbacks: list[Callback] = [
-        history,
-        ModelCheckpoint(folder / "checkpoints", filename="last", enable_version_counter=False),
-    ]
-    if console.is_terminal:
+class KeepBest(Callback):
+    """Keeps the weights of the epoch that did best on the validation rows."""
+
+    def __init__(self, monitor: str, *, higher: bool) -> None:
+        self._monitor, self._sign = monitor, -1.0 if higher else 1.0
+        self.value = float("inf")
+        self.epoch: int | None = None
+        self.weights: dict[str, Tensor] = {}
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Keep a copy if this epoch is better than all before."""
+        value = self._sign * float(trainer.callback_metrics[self._monitor])
+        if value < self.value:
+            self.value, self.epoch = value, trainer.current_epoch + 1
+            self.weights = {name: tensor.clone() for name, tensor in pl_module.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best so far, for the checkpoint."""
+        return {"value": self.value, "epoch": self.epoch, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where a checkpoint ends."""
+        self.value, self.epoch, self.weights = state_dict["value"], state_dict["epoch"], state_dict["weights"]
+
+
+class Patience(EarlyStopping):
+    """Lightning's early stopping; a run that is resumed after it had stopped stays stopped."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Stop at once where a checkpoint says so."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+class EveryEpoch(Checkpoint):
+    """Writes a checkpoint when an epoch ends, which is where the next one starts; never a half-written one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write, then put it in the place of the last one."""
+        fresh = self._path.with_name(self._path.name + ".new")
+        trainer.save_checkpoint(fresh)
+        if trainer.is_global_zero:
+            fresh.replace(self._path)
+
+
+class Interrupts(Callback):
+    """Ctrl-C ends training after the batch at hand, so that weights are never half a step."""
+
+    def __init__(self, console: Console) -> None:
+        self.count = 0
+        self._console = console
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def again(self) -> None:
+        """Take Ctrl-C again, which Lightning leaves ignored after the first."""
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self.count += 1
+        if self.count >= 3:
+            raise KeyboardInterrupt
+        said = "interrupted: the model and report so far are being written" if self.count == 1 else "still writing"
+        self._console.print(f"{said}; press Ctrl-C {3 - self.count} more time(s) to stop at once", soft_wrap=True)
+
+    def _stop_if_asked(self) -> None:
+        if self.count:
+            raise KeyboardInterrupt
+
+    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        """Stop here, if asked to."""
+        self._stop_if_asked()
+
+    def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        """Stop here, if asked to."""
+        self._stop_if_asked()
+
+
+def monitored(config: RunConfig, problem: Problem, fitted: Fitted) -> tuple[str, bool] | None:
+    """What decides which epoch is best, as it is logged, and whether more of it is better."""
+    watched = config.watched
+    if watched is None:
+        return None
+    terms = ["objective", *(fitted.objective.losses if len(fitted.terms) > 1 else ["loss"])]
+    names = metrics.metrics_of(problem)
+    if watched not in terms and watched not in names:
+        raise InputError(f"--monitor {watched}: there is no such term or metric. {near(watched, [*terms, *names])}")
+    return f"valid_{watched}", watched in names and watched not in metrics.LOWER_IS_BETTER
+
+
+def train(
+    fitted: Fitted,
+    train: Data,
+    valid: Data,
+    config: RunConfig,
+    problem: Problem,
+    folder: Path,
+    console: Console,
+    interrupts: Interrupts,
+) -> Outcome:
+    """Fit the network in place, from the last checkpoint in the folder if there is one."""
+    module = FitModule(fitted, config, problem, fingerprint(train, valid))
+    on_terminal = console.is_terminal and not console.is_dumb_terminal
+    history = History(console, config.epochs, lines=not on_terminal)
+    best: KeepBest | None = None
+    callbacks: list[Callback] = [interrupts, history, EveryEpoch(folder / LAST)]
+    if found := monitored(config, problem, fitted):
+        name, higher = found
+        best = KeepBest(name, higher=higher)
+        callbacks.append(best)
+        if config.patience is not None:
+            callbacks.append(Patience(name, patience=config.patience, mode="max" if higher else "min"))
+    if on_terminal:
         callbacks.append(RichProgressBar(theme=RichProgressBarTheme(metrics_format=".4g")))
+    last = folder / LAST
+    interrupted = False
     with _contained():
-        trainer = lightning.Trainer(
-            accelerator=accelerator(config.device),
-            devices=1,
-            max_epochs=config.epochs,
-            callbacks=callbacks,
-            default_root_dir=folder,
-            deterministic=True,
-            # Regression losses in the target's own units have gradients of any size.
-            gradient_clip_val=GRADIENT_NORM,
-            enable_model_summary=False,
-            enable_progress_bar=console.is_terminal,
-            logger=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-        )
+        trainer = _trainer(config, callbacks, folder, progress_bar=on_terminal)
+        if trainer.world_size > 1:
+            share_means(fitted)
+        sampler = Batches(len(train.x), config, rank=trainer.global_rank, processes=trainer.world_size)
         try:
-            trainer.fit(module, _batches(train, config), _batches(valid))
-        except SystemExit:
-            # Lightning turns Ctrl-C into an exit of its own.
-            raise KeyboardInterrupt from None
+            trainer.fit(
+                module,
+                _batches(train, sampler),
+                _batches(valid),
+                ckpt_path=str(last) if last.exists() else None,
+                weights_only=True,
+            )
+        except (SystemExit, KeyboardInterrupt, RuntimeError):
+            # Lightning turns Ctrl-C into an exit of its own; another process that got it first breaks the line.
+            if not interrupts.count:
+                raise
+            interrupted = True
+            interrupts.again()
+    if best is not None and best.weights:
+        module.load_state_dict(best.weights)
     module.cpu().eval()
-    return history.table()
+    module.network.float()
+    status = "interrupted" if interrupted else "done"
+    return Outcome(history.table(), status, best.epoch if best is not None else None)
+
+
+def _trainer(config: RunConfig, callbacks: list[Callback], folder: Path, *, progress_bar: bool) -> lightning.Trainer:
+    elastic = TorchElasticEnvironment.detect()
+    devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if elastic and config.devices == 1 else config.devices
+    several = devices > 1 or (elastic and int(os.environ.get("WORLD_SIZE", "1")) > 1)
+    return lightning.Trainer(
+        accelerator=accelerator(config.device),
+        devices=devices,
+        num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")) if elastic else 1,
+        strategy="ddp" if several else "auto",
+        # A batch system's variables are no wish to train on all of its nodes.
+        plugins=None if elastic else [LightningEnvironment()],
+        precision=config.precision,
+        max_epochs=config.epochs,
+        callbacks=callbacks,
+        default_root_dir=folder,
+        deterministic=True,
+        gradient_clip_val=GRADIENT_NORM,
+        enable_model_summary=False,
+        enable_progress_bar=progress_bar,
+        logger=logs.logger(config, folder),
+        log_every_n_steps=1,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def rank() -> int:
+    """The number of this process among those that train together."""
+    return int(os.environ.get("RANK" if TorchElasticEnvironment.detect() else "LOCAL_RANK", "0"))
 
 
 def accelerator(device: str) -> str:
@@ -145,15 +440,23 @@ def accelerator(device: str) -> str:
     return device
 
 
-def _batches(data: Data, config: RunConfig | None = None) -> DataLoader[Any]:
-    """Return batches, shuffled for training; a batch is one indexing, not one per row."""
-    rows: Dataset[tuple[Tensor, ...]] = TensorDataset(data.x, data.y)
-    if config is None:
-        sampler = BatchSampler(SequentialSampler(data.x), VALIDATION_BATCH, drop_last=False)
-    else:
-        generator = torch.Generator().manual_seed(config.seed)
-        sampler = BatchSampler(RandomSampler(data.x, generator=generator), config.batch_size, drop_last=False)
-    return DataLoader(rows, sampler=sampler, batch_size=None)
+def _batches(data: Data, sampler: Sampler[list[int]] | None = None) -> DataLoader[Any]:
+    """Return batches; one is one indexing, not one per row. Without a sampler: large ones, in order."""
+    rows = TensorDataset(data.x, data.y)
+    return DataLoader(rows, sampler=_Chunks(len(data.x)) if sampler is None else sampler, batch_size=None)
+
+
+class _Chunks(SequentialSampler):
+    """Large batches of neighbours."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Any]:
+        return (slice(start, start + VALIDATION_BATCH) for start in range(0, self._rows, VALIDATION_BATCH))
+
+    def __len__(self) -> int:
+        return -(-self._rows // VALIDATION_BATCH)
 
 
 @contextmanager
@@ -167,6 +470,8 @@ def _contained() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\.")
+            # The losses are part of what is wrapped for several processes: what they learn is averaged, too.
+            warnings.filterwarnings("ignore", message="The loss learns")
             yield
     finally:
         torch.use_deterministic_algorithms(deterministic)
@@ -175,8 +480,13 @@ def _contained() -> Iterator[None]:
 
 
 @torch.inference_mode()
+def predict_raw(network: torch.nn.Module, x: Tensor) -> Tensor:
+    """Return the network's raw output, in chunks."""
+    return torch.cat([network(chunk) for chunk in x.tensor_split(max(1, -(-len(x) // VALIDATION_BATCH)))])
+
+
+@torch.inference_mode()
 def predict(fitted: Fitted, x: Tensor) -> Tensor:
     """Return the predictions as the loss reads them, in float64 on the CPU."""
-    raw = [fitted.network(chunk) for chunk in x.tensor_split(max(1, -(-len(x) // VALIDATION_BATCH)))]
-    predicted = fitted.loss.predict(torch.cat(raw))
-    return predicted.double().cpu()
+    fitted.objective.eval()
+    return fitted.predict(predict_raw(fitted.network, x)).double().cpu()

@@ -1,0 +1,193 @@
+"""Predictions of a finished run on new rows. Loading a run reads numbers and names; nothing in it is executed."""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from torch import Tensor, nn
+
+from torchobjectives import Loss, from_config, links
+from torchobjectives._validate import near
+from torchobjectives.workbench import data, preprocessing, training
+from torchobjectives.workbench.data import Problem
+from torchobjectives.workbench.errors import InputError
+from torchobjectives.workbench.models import Architecture
+
+LINKS = {link.name: link for link in (getattr(links, name) for name in links.__all__) if isinstance(link, links.Link)}
+WRITERS: dict[str, Callable[[pl.DataFrame, Path], Any]] = {
+    ".parquet": pl.DataFrame.write_parquet,
+    ".pq": pl.DataFrame.write_parquet,
+    ".csv": pl.DataFrame.write_csv,
+}
+
+
+@dataclass(frozen=True)
+class FittedRun:
+    """A run that can predict; :func:`load` makes it."""
+
+    problem: Problem
+    target: str
+    target_dtype: pl.DataType
+    kinds: dict[str, str]
+    transformer: Any
+    network: nn.Sequential
+    loss: Loss | None
+    link: links.Link
+
+    def predict(self, frame: Any) -> pl.DataFrame:
+        """Return one row per row of a table, in its order.
+
+        Columns are found by name, others are ignored; unseen categories and missing values are treated as in
+        training.
+
+        Args:
+            frame: A polars or pandas data frame, or a dictionary of columns.
+
+        Returns:
+            ``row``; the network's raw output (``raw``, for several classes ``raw_<class>``); ``prediction``; and
+            for classes ``probability_<class>``.
+
+        Raises:
+            InputError: A column is missing, or holds what it did not hold in training.
+        """
+        features = preprocessing.conform(self._columns(as_frame(frame)), self.kinds)
+        if features.is_empty():
+            # scikit-learn refuses no rows at all: any row has the right columns.
+            return self.predict(pl.DataFrame({name: [None] for name in self.kinds}))[:0]
+        x = torch.from_numpy(preprocessing.transform(self.transformer, features))
+        raw = training.predict_raw(self.network, x)
+        said = training.judged(self.problem, self._read(raw))
+        best = said.argmax(1) if self.problem.classes else said
+        columns = [pl.Series("row", np.arange(len(x))), *self._raw_columns(raw.double().numpy())]
+        columns.append(self.problem.decode(best, self.target_dtype).alias("prediction"))
+        for index, name in enumerate(self.problem.class_names):
+            columns.append(pl.Series(f"probability_{name}", said[:, index]))
+        return pl.DataFrame(columns)
+
+    def _columns(self, frame: pl.DataFrame) -> pl.DataFrame:
+        for name in self.kinds:
+            if name not in frame.columns:
+                raise InputError(
+                    f"the column {name!r}, on which the run was fitted, is missing. {near(name, frame.columns)}"
+                )
+        return frame.select(list(self.kinds))
+
+    def _read(self, raw: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return self.link.inverse(raw) if self.loss is None else self.loss.predict(raw)
+
+    def _raw_columns(self, raw: NDArray[np.float64]) -> list[pl.Series]:
+        if raw.ndim == 1:
+            return [pl.Series("raw", raw)]
+        names = self.problem.class_names if len(self.problem.classes) == raw.shape[1] else range(raw.shape[1])
+        return [pl.Series(f"raw_{name}", raw[:, index]) for index, name in enumerate(names)]
+
+
+def load(run: str | Path) -> FittedRun:
+    """Read a run back, to predict with it.
+
+    Nothing in the folder is unpickled or executed: weights are read with torch's ``weights_only``, the
+    preprocessing with skops.
+
+    Args:
+        run: Folder of the run.
+
+    Returns:
+        The run, with ``predict(frame)``.
+
+    Raises:
+        InputError: There is no such run, or one of its files is not what a run writes.
+    """
+    folder = Path(run)
+    if not (folder / "model.pt").is_file():
+        unfinished = folder.with_name(folder.name + ".partial") if folder.name else folder
+        hint = f"; {unfinished} is unfinished: continue it with fit --resume" if unfinished.is_dir() else ""
+        raise InputError(f"{folder} is no run: there is no {folder / 'model.pt'}{hint}")
+    model = _model(folder / "model.pt")
+    transformer = preprocessing.load(folder / "preprocessing.skops")
+    try:
+        return _assembled(model, transformer)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder / 'model.pt'} is not what a run writes: {type(error).__name__}: {reason}") from error
+
+
+def _model(path: Path) -> dict[str, Any]:
+    try:
+        model = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"{path} is refused: it is damaged, or holds more than numbers and names ({type(error).__name__})"
+        ) from error
+    if not isinstance(model, dict):
+        raise InputError(f"{path} is refused: it holds a {type(model).__name__}, not a model")
+    return model
+
+
+def _assembled(model: dict[str, Any], transformer: Any) -> FittedRun:
+    config = model["config"]
+    network = Architecture(**config["architecture"]).build()
+    network.load_state_dict(model["network"])
+    loss = None if config["loss"] is None else from_config(config["loss"])
+    if loss is not None:
+        loss.load_state_dict(model["loss"])
+        loss.eval()
+    dtype = getattr(pl, config["target_dtype"])
+    if not (isinstance(dtype, type) and issubclass(dtype, pl.DataType)):
+        raise ValueError(f"{config['target_dtype']} is no type of a column")
+    return FittedRun(
+        Problem(config["task"], "as in the run", list(config["classes"])),
+        str(config["target"]),
+        dtype(),
+        {str(name): str(kind) for name, kind in config["columns"].items()},
+        transformer,
+        network.eval(),
+        loss,
+        LINKS[config["link"]],
+    )
+
+
+def as_frame(frame: Any) -> pl.DataFrame:
+    """Return a polars, pandas or plain table as polars'."""
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    if isinstance(frame, pl.LazyFrame):
+        return frame.collect()
+    if type(frame).__module__.partition(".")[0] == "pandas":
+        # Column by column through Python objects: pyarrow, which polars would use, is not needed for this.
+        return pl.DataFrame(
+            {str(name): frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in frame}
+        )
+    if isinstance(frame, dict):
+        return pl.DataFrame(frame)
+    raise InputError(f"a table is wanted (polars, pandas, or a dictionary of columns), got {type(frame).__name__}")
+
+
+def predict_file(run: Path, file: Path, out: Path | None = None, *, console: Console | None = None) -> Path:
+    """Predict the rows of a file and write them; return where."""
+    console = console or Console()
+    fitted = load(run)
+    frame = data.read(file)
+    target = out if out is not None else run / f"predictions-{Path(file.name.removesuffix('.gz')).stem}.parquet"
+    if target.suffix.lower() not in WRITERS:
+        raise InputError(f"--out {target}: wanted a name that ends in .parquet or .csv")
+    if target.exists() and (target.is_dir() or target.samefile(file)):
+        what = "is a folder" if target.is_dir() else "is the file that is read"
+        raise InputError(f"--out {target} {what}: name another file")
+    predicted = fitted.predict(frame)
+    fresh = target.with_name(target.name + ".new")
+    try:
+        WRITERS[target.suffix.lower()](predicted, fresh)
+        fresh.replace(target)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise InputError(f"--out {target}: cannot write there ({error.strerror or error})") from error
+    console.print(f"{predicted.height} rows: {target}", soft_wrap=True, highlight=False, markup=False)
+    return target

@@ -1,0 +1,189 @@
+"""Predictions of a run on new rows, in the shell and in Python."""
+
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from tests.workbench.conftest import Fit, people
+from torchobjectives import cli, workbench
+from torchobjectives.workbench import InputError, load
+
+TARGETS = {"binary": "label", "multiclass": "level", "regression": "income"}
+
+
+@pytest.mark.parametrize("task", list(TARGETS))
+def test_training_rows_get_the_predictions_of_the_run(csv: Path, fit: Fit, task: str) -> None:
+    folder = fit(data=csv, target=TARGETS[task])
+    stored = pl.read_parquet(folder / "predictions.parquet")
+    found = load(folder).predict(pl.read_csv(csv, try_parse_dates=True))
+    assert found["row"].to_list() == list(range(80))
+    assert found["prediction"].dtype == stored["prediction"].dtype
+    for name in stored.columns[3:]:
+        if stored[name].dtype.is_float():
+            assert np.allclose(found[name], stored[name], rtol=1e-6)
+        else:
+            assert found[name].to_list() == stored[name].to_list()
+
+
+def test_raw_predictions_are_what_the_loss_reads(csv: Path, fit: Fit) -> None:
+    found = load(fit(data=csv, target="label")).predict(people())
+    assert found.columns == ["row", "raw", "prediction", "probability_no", "probability_yes"]
+    assert np.allclose(torch.sigmoid(torch.tensor(found["raw"].to_numpy())), found["probability_yes"])
+    found = load(fit(data=csv, target="level")).predict(people())
+    raw = ["raw_0", "raw_1", "raw_2"]
+    assert found.columns == ["row", *raw, "prediction", *(f"probability_{k}" for k in range(3))]
+    softmax = torch.softmax(torch.tensor(found.select(raw).to_numpy()), 1)
+    assert np.allclose(softmax, found.select(f"probability_{k}" for k in range(3)).to_numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "target"),
+    [
+        ("nll_loss", "level"),
+        ("adaptive_log_softmax_loss cutoffs=[1]", "level"),
+        ("huber_loss delta=2", "income"),
+        ("ghmc_loss", "label"),
+    ],
+)
+def test_a_run_is_built_again_with_all_that_it_learnt(csv: Path, fit: Fit, loss: str, target: str) -> None:
+    folder = fit(data=csv, target=target, loss=loss, dropout=0.2)
+    stored, found = pl.read_parquet(folder / "predictions.parquet"), load(folder).predict(people())
+    names = [name for name in stored.columns if name.startswith("probability") or target == "income"][-1:]
+    assert names
+    assert np.allclose(stored[names].to_numpy(), found[names].to_numpy(), rtol=1e-5)
+
+
+def test_order_of_columns_and_others_do_not_matter(csv: Path, fit: Fit) -> None:
+    run = load(fit(data=csv, target="label"))
+    table = people()
+    wanted = run.predict(table)
+    turned = table.select(reversed(table.columns)).drop("label").with_columns(extra=pl.lit(3))
+    assert run.predict(turned).equals(wanted)
+    assert run.predict(table.to_dict(as_series=False)).equals(wanted)
+    assert run.predict(table.lazy()).equals(wanted)
+    assert run.predict(table[5:6])["prediction"][0] == wanted["prediction"][5]
+    assert run.predict(table[:0]).height == 0
+    assert run.predict(table[:0]).columns == wanted.columns
+
+
+def test_unseen_and_missing_are_treated_as_in_training(csv: Path, fit: Fit) -> None:
+    run = load(fit(data=csv, target="label"))
+    table = people().with_columns(pl.lit("Oslo").alias("town"), pl.lit(None, pl.Float64).alias("age"))
+    table = table.with_columns(pl.lit(None, pl.Boolean).alias("member"))  # which had no gaps in training
+    assert run.predict(table)["raw"].is_finite().all()
+
+
+def test_a_missing_column_is_named(csv: Path, fit: Fit) -> None:
+    run = load(fit(data=csv, target="label"))
+    with pytest.raises(InputError, match=r"column 'town', .*is missing. Did you mean 'towns'"):
+        run.predict(people().rename({"town": "towns"}))
+    with pytest.raises(InputError, match=r"a table is wanted .*got list"):
+        run.predict([1, 2])
+
+
+def test_in_the_shell(csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = fit(data=csv, target="label")
+    cli.main(("predict", "out", "people.csv"))
+    assert capsys.readouterr().out == "80 rows: out/predictions-people.parquet\n"
+    wanted = pl.read_parquet("out/predictions-people.parquet")
+    assert wanted["prediction"].to_list() == pl.read_parquet(folder / "predictions.parquet")["prediction"].to_list()
+    cli.main(("predict", "out", "people.csv", "--out", "said.csv"))
+    assert pl.read_csv("said.csv")["prediction"].to_list() == wanted["prediction"].to_list()
+    # A folder that holds predictions is still a run, which another may replace.
+    cli.main(("fit", "people.csv", "--target", "label", "--epochs", "1", "--out", "out", "--overwrite"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("out", "peple.csv"), ["no file peple.csv", "people.csv"]),
+        (("nowhere", "people.csv"), ["nowhere is no run"]),
+        (("people.csv", "people.csv"), ["people.csv is no run"]),
+        (("out", "people.csv", "--out", "people.csv"), ["is the file that is read"]),
+        (("out", "people.csv", "--out", "out"), ["wanted a name that ends in .parquet or .csv"]),
+        (("out", "people.csv", "--out", "no/such/place.csv"), ["cannot write there"]),
+        (("out", "short.csv"), ["'age'", "is missing"]),
+        (("out",), ["file"]),
+    ],
+)
+def test_wrong_calls(
+    csv: Path, fit: Fit, arguments: tuple[str, ...], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(data=csv, target="label", epochs=1)
+    Path("short.csv").write_text("town,member\nChur,true\n")
+    before = csv.read_bytes()
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(("predict", *arguments))
+    said = capsys.readouterr().err
+    assert (stopped.value.code, said.count("\n")) == (2, 1)
+    assert all(word.lower() in said.lower() for word in words), said
+    assert csv.read_bytes() == before
+
+
+class Evil:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path("pwned"),))
+
+
+def test_what_was_tampered_with_is_refused_and_nothing_runs(csv: Path, fit: Fit) -> None:
+    good = fit(data=csv, target="label", epochs=1)
+    model = torch.load(good / "model.pt", weights_only=True)
+    torch.save(Evil(), "evil.pt")
+    Path("evil.skops").write_bytes(pickle.dumps(Evil()))
+    cases: list[tuple[str, Any]] = [
+        ("model.pt", Path("evil.pt").read_bytes()),
+        ("model.pt", b"PK\x03\x04 cut off"),
+        ("model.pt", b""),
+        ("preprocessing.skops", Path("evil.skops").read_bytes()),
+        ("preprocessing.skops", b""),
+    ]
+    for change in (
+        {"network": {}},
+        {"config": {**model["config"], "loss": {"name": "os.system"}}},
+        {"config": {**model["config"], "link": "os.system"}},
+        {"config": {**model["config"], "target_dtype": "read_csv"}},
+        {"config": {**model["config"], "architecture": {"inputs": -1}}},
+        {"config": None},
+    ):
+        torch.save({**model, **change}, "changed.pt")
+        cases.append(("model.pt", Path("changed.pt").read_bytes()))
+    torch.save([1, 2], "list.pt")
+    cases.append(("model.pt", Path("list.pt").read_bytes()))
+    for name, content in cases:
+        shutil.rmtree("bad", ignore_errors=True)
+        shutil.copytree(good, "bad")
+        (Path("bad") / name).write_bytes(content)
+        with pytest.raises(InputError, match=name) as caught:
+            load("bad")
+        assert "\n" not in str(caught.value)
+        assert not Path("pwned").exists()
+
+
+def test_preprocessing_of_foreign_types_is_refused(csv: Path, fit: Fit) -> None:
+    good = fit(data=csv, target="label", epochs=1)
+    with zipfile.ZipFile(good / "preprocessing.skops") as archive:
+        schema = archive.read("schema.json").decode()
+        others = {n: archive.read(n) for n in archive.namelist() if n != "schema.json"}
+    assert "sklearn.preprocessing._data" in schema
+    with zipfile.ZipFile(good / "preprocessing.skops", "w") as archive:
+        archive.writestr("schema.json", schema.replace("sklearn.preprocessing._data", "subprocess"))
+        for name, content in others.items():
+            archive.writestr(name, content)
+    with pytest.raises(InputError, match=r"preprocessing\.skops"):
+        load(good)
+
+
+def test_the_face_of_the_workbench() -> None:
+    assert workbench.__all__ == ["FittedRun", "InputError", "load"]
+    assert workbench.load is load
+    with pytest.raises(AttributeError, match="has no 'laod'"):
+        workbench.laod  # noqa: B018

@@ -1,0 +1,40 @@
+"""Several processes: the same run, whoever starts them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+FLAGS = (
+    *("fit", "people.csv", "--target", "label", "--epochs", "2", "--batch-size", "30", "--device", "cpu"),
+    *("--class-weight", "balanced", "--l2", "1e-3"),
+)
+LAUNCHERS = {
+    "lightning": [sys.executable, "-m", "torchobjectives"],
+    "torchrun": [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "torchobjectives"],
+}
+
+
+@pytest.mark.parametrize("launcher", ["lightning", pytest.param("torchrun", marks=pytest.mark.grid)])
+def test_two_processes_are_one_run(csv: Path, launcher: str) -> None:
+    """Rows are dealt out unevenly (64 rows in batches of 30, 30 and 4); every row counts as in one process."""
+    for out, command, more in (
+        ("one", LAUNCHERS["lightning"], []),
+        ("two", LAUNCHERS[launcher], ["--devices", "2"] if launcher == "lightning" else []),
+    ):
+        done = subprocess.run(
+            [*command, *FLAGS, *more, "--out", out],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("report:") == 1
+    one, two = (pl.read_csv(f"{out}/history.csv") for out in ("one", "two"))
+    for name in one.columns:
+        assert two[name].to_numpy() == pytest.approx(one[name].to_numpy(), rel=1e-4), name
+    assert sorted(path.name for path in Path("two").iterdir()) == sorted(path.name for path in Path("one").iterdir())

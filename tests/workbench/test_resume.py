@@ -1,0 +1,193 @@
+"""Interrupted is not lost: what was cut off goes on, bit for bit as if it had not been."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+from tests.workbench.conftest import Fit
+from torchobjectives import cli
+from torchobjectives.workbench import folders, run, training
+from torchobjectives.workbench.config import FitOptions, RunConfig
+
+# Dropout, a loss with a state, a best epoch and patience: all of them have to go on where they were.
+FLAGS = (
+    *("fit", "people.csv", "--target", "label", "--epochs", "6", "--batch-size", "8", "--dropout", "0.3"),
+    *("--loss", "ghmc_loss", "--patience", "4", "--monitor", "roc_auc", "--l1", "1e-3"),
+)
+SAME = ("history.csv", "predictions.parquet", "metrics.json")
+# A run in a process of its own, which stops for a moment in the middle of epoch 3 so that it can be cut off there.
+SLOW = """
+import sys, time
+from torchobjectives.workbench import training
+step = training.FitModule.training_step
+def slow(self, batch, batch_idx):
+    if self.current_epoch == 2 and batch_idx == 3:
+        print("NOW", flush=True)
+        time.sleep({pause})
+    return step(self, batch, batch_idx)
+training.FitModule.training_step = slow
+training.metrics.RESAMPLES = 5
+from torchobjectives.cli import main
+main(sys.argv[1:])
+"""
+
+
+def cut_off(out: str, number: int, *, times: int = 1) -> subprocess.CompletedProcess[str]:
+    """Run until the middle of epoch 3, then send a signal."""
+    code = SLOW.format(pause=60 if number == signal.SIGKILL else 1)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *FLAGS, "--out", out],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # A shell starts background jobs with Ctrl-C ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout is not None
+    while "NOW" not in process.stdout.readline():
+        assert process.poll() is None
+    for _ in range(times):
+        process.send_signal(number)
+    said, error = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(FLAGS, process.returncode, said, error)
+
+
+@pytest.fixture
+def whole(csv: Path) -> Path:
+    cli.main((*FLAGS, "--out", "whole"))
+    return Path("whole")
+
+
+def same_run(a: Path, b: Path) -> None:
+    for name in SAME:
+        assert (a / name).read_bytes() == (b / name).read_bytes(), name
+    models = [torch.load(folder / "model.pt", weights_only=True) for folder in (a, b)]
+    for part in ("network", "loss"):
+        assert models[0][part].keys() == models[1][part].keys()
+        for name, value in models[0][part].items():
+            assert torch.equal(value, models[1][part][name]), name
+
+
+def test_killed_in_the_middle_of_an_epoch(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cut_off("killed", signal.SIGKILL).returncode == -9
+    assert not Path("killed").exists()
+    assert Path("killed.partial/checkpoints/last.ckpt").exists()
+    with pytest.raises(SystemExit) as stopped:
+        cli.main((*FLAGS, "--out", "killed"))
+    assert stopped.value.code == 2
+    assert "is an unfinished run: pass --resume" in capsys.readouterr().err
+    cli.main((*FLAGS, "--resume", "--out", "killed"))
+    assert not Path("killed.partial").exists()
+    same_run(whole, Path("killed"))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_interrupted_leaves_a_run_that_can_be_used_and_continued(
+    whole: Path, times: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = cut_off("stopped", signal.SIGINT, times=times)
+    assert (done.returncode, done.stderr) == (130, "")
+    assert "interrupted after 2 of 6 epochs; --resume --out stopped continues" in done.stdout
+    folder = Path("stopped")
+    assert not Path("stopped.partial").exists()
+    assert folders.status(folder) == "interrupted"
+    assert {"model.pt", "report.html", "checkpoints"} <= {path.name for path in folder.iterdir()}
+    assert pl.read_csv(folder / "history.csv")["epoch"].to_list() == [1, 2]
+    assert "interrupted" in (folder / "report.html").read_text()
+    with pytest.raises(SystemExit):
+        cli.main((*FLAGS, "--out", "stopped"))
+    assert "--resume to continue it" in capsys.readouterr().err
+    # Without any other flag: the run knows its own.
+    cli.main(("fit", "--resume", "--out", "stopped.partial" if times == 1 else "stopped"))
+    same_run(whole, folder)
+
+
+def test_more_epochs_are_those_that_a_longer_run_would_have_had(csv: Path, fit: Fit, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"data": csv, "target": "level", "dropout": 0.2, "out": tmp_path / "long"}
+    long = fit(**options, epochs=4)
+    short = fit(**{**options, "out": tmp_path / "short"}, epochs=2)
+    config = folders.resumed(None, FitOptions(resume=True, out=short, epochs=4))
+    run.fit(config)
+    same_run(long, short)
+
+
+def test_stopped_early_stays_stopped(csv: Path, fit: Fit) -> None:
+    folder = fit(data=csv, target="label", epochs=30, lr=0.1, patience=1, monitor="loss")
+    history = (folder / "history.csv").read_bytes()
+    assert pl.read_csv(folder / "history.csv").height < 30
+    # As if it had been cut off while the report was written.
+    folder.rename("out.partial")
+    run.fit(folders.resumed(None, FitOptions(resume=True, out=folder)))
+    assert (folder / "history.csv").read_bytes() == history
+
+
+def test_the_best_epoch_is_kept(csv: Path, fit: Fit) -> None:
+    # Whether somebody is a member is noise: to learn it is to overfit.
+    options: dict[str, Any] = {"data": csv, "target": "member", "lr": 0.1, "monitor": "log_loss"}
+    folder = fit(**options, epochs=12)
+    history = pl.read_csv(folder / "history.csv")
+    best = int(history["valid_log_loss"].arg_min() or 0) + 1
+    assert best < 12
+    value = metrics_of(folder)["valid"]["log_loss"]["value"]
+    assert value == pytest.approx(history["valid_log_loss"].min(), rel=1e-5)
+    assert metrics_of(folder)["epochs"] == {"done": 12, "of": 12, "best": best}
+    assert metrics_of(fit(**{**options, "monitor": None}, epochs=best))["valid"]["log_loss"]["value"] == pytest.approx(
+        value
+    )
+
+
+def metrics_of(folder: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
+    return read
+
+
+def test_other_rows_are_not_continued_on(csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = fit(data=csv, target="label", epochs=2)
+    pl.read_csv(csv).with_columns(pl.col("income").reverse()).write_csv(csv)
+    with pytest.raises(SystemExit):
+        cli.main(("fit", "--resume", "--out", str(folder), "--epochs", "3"))
+    assert "not those that the run began with" in capsys.readouterr().err
+    assert Path("out.partial/checkpoints/last.ckpt").exists(), "nothing is lost"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--lr", "0.1"), "--lr is 0.1, the run has None"),
+        (("--epochs", "1"), "--epochs 1 is less than the run's 2"),
+        ((), "is finished; for more epochs"),
+        (("--config", "x"), "drop --overwrite and --config"),
+    ],
+)
+def test_a_run_is_continued_with_its_own_options(
+    csv: Path, fit: Fit, flags: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = fit(data=csv, target="label")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(SystemExit):
+        cli.main(("fit", "--resume", "--out", str(folder), *flags))
+    assert words in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_order_and_random_numbers_follow_from_seed_and_epoch() -> None:
+    def epoch(seed: int, number: int, **more: int) -> list[list[int]]:
+        batches = training.Batches(10, RunConfig(dataset="wine", seed=seed, batch_size=4), **more)
+        batches.set_epoch(number)
+        return list(batches)
+
+    assert epoch(0, 3) == epoch(0, 3)
+    assert epoch(0, 3) != epoch(0, 4)
+    assert epoch(0, 3) != epoch(1, 3)
+    assert sorted(row for batch in epoch(0, 0) for row in batch) == list(range(10))
+    halves = [epoch(0, 3, rank=rank, processes=2) for rank in range(2)]
+    assert [sorted(a + b) for a, b in zip(*halves, strict=True)] == [sorted(batch) for batch in epoch(0, 3)]
