@@ -152,12 +152,15 @@ def _predict_all(fitted: Fitted, prepared: Prepared) -> NDArray[np.float64]:
 def _scores(prepared: Prepared, predicted: NDArray[np.float64], seed: int) -> dict[str, Any]:
     problem, y, valid = prepared.problem, prepared.y, prepared.rows["valid"]
     constant = metrics.constant_predictions(problem, y[prepared.rows["train"]], len(valid))
-    return {
+    scores: dict[str, Any] = {
         "task": problem.task,
         "status": "done",
         "valid": metrics.evaluate(problem, y[valid], predicted[valid], seed=seed),
         "baseline": metrics.evaluate(problem, y[valid], constant, seed=seed),
     }
+    if len(problem.classes) == 2:
+        scores["threshold"] = metrics.choose_threshold(y[valid], predicted[valid])
+    return scores
 
 
 def save(
