@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from torchobjectives.workbench import metrics
-from torchobjectives.workbench.text import short, visible
+from torchobjectives.workbench.text import cut, visible
 
 Array = NDArray[Any]
 
@@ -30,6 +30,7 @@ BLUE, ORANGE = "#3a7fc1", "#c8701d"
 COLORS = (BLUE, ORANGE, "#2f8f5b", "#9a63c4", "#c94a5c", "#1f8a99")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = "osD^v<>pP*"
+LONGEST_NAME = 20  # in characters
 MOST_POINTS = 1000
 MOST_STEPS = 400
 GRID = 120
@@ -94,7 +95,7 @@ def learning_curve(history: pl.DataFrame, term: str) -> Markup:
             name = f"{part[:5]}_{term}"
             if name in history.columns:
                 axes.plot(epochs, history[name].to_numpy(), color=color, ls=dash, label=part, marker=marker)
-        axes.set(xlabel="epoch", ylabel=short(term))
+        axes.set(xlabel="epoch", ylabel=_name(term))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
 
@@ -110,7 +111,7 @@ def precision_recall(y: Array, p: Array, names: list[str], threshold: dict[str, 
         if len(curves) <= len(COLORS):
             for number, (index, (precision, recall)) in enumerate(curves.items()):
                 shown = _thinned(len(recall), MOST_STEPS)
-                style = {"color": COLORS[number], "ls": DASHES[number], "label": _legend(names[index])}
+                style = {"color": COLORS[number], "ls": DASHES[number], "label": _name(names[index])}
                 axes.plot(recall[shown], precision[shown], drawstyle="steps-pre", **style)
         else:
             _mean_and_worst(axes, curves, names)
@@ -135,7 +136,7 @@ def _mean_and_worst(axes: Axes, curves: dict[int, tuple[Array, Array]], names: l
     }
     worst = min(envelopes, key=lambda index: float(envelopes[index].mean()))
     axes.plot(grid, np.mean(list(envelopes.values()), axis=0), color=BLUE, label="mean of the classes")
-    axes.plot(grid, envelopes[worst], color=ORANGE, ls="--", label=_legend(f"lowest: {short(names[worst])}"))
+    axes.plot(grid, envelopes[worst], color=ORANGE, ls="--", label=f"lowest: {_name(names[worst])}")
 
 
 def reliability(y: Array, p: Array) -> Markup:
@@ -207,7 +208,7 @@ def regions(
             filled = axes.contourf(across, up, shade, levels=np.linspace(0, 1, 11), cmap="cividis", alpha=0.8)
             if shade.min() < 0.5 < shade.max():
                 axes.contour(across, up, shade, levels=[0.5], colors=INK, linewidths=1)
-            _bar(axes, filled, f"probability of {short(names[1])}")
+            _bar(axes, filled, f"probability of {_name(names[1])}")
         elif names:
             best = said.argmax(1).reshape(GRID, GRID)
             levels = np.arange(len(names) + 1) - 0.5
@@ -217,9 +218,11 @@ def regions(
         else:
             _bar(axes, axes.contourf(across, up, said.reshape(GRID, GRID), levels=12, alpha=0.8), "prediction")
         _scatter(axes, points[chosen], y[chosen], names)
-        axes.set(xlabel=short(columns[0]), ylabel=short(columns[1]))
+        axes.set(xlabel=_name(columns[0]), ylabel=_name(columns[1]))
 
-    return draw(paint, label=f"Decision regions over {columns[0]} and {columns[1]}", size=(4.0, 3.5))
+    legend = -(-len(names) // _legend_columns(names)) if 0 < len(names) <= len(MARKERS) else 0
+    size = (4.0, 3.2 + 0.18 * legend)
+    return draw(paint, label=f"Decision regions over {columns[0]} and {columns[1]}", size=size)
 
 
 def _bar(axes: Axes, filled: Any, label: str) -> None:
@@ -239,15 +242,20 @@ def _scatter(axes: Axes, points: Array, y: Array, names: list[str]) -> None:
     for index, name in enumerate(names):
         marker = MARKERS[index % len(MARKERS)]
         axes.plot(
-            *points[y == index].T, marker=marker, color=fills[index], mec=edges[index], label=_legend(name), **style
+            *points[y == index].T, marker=marker, color=fills[index], mec=edges[index], label=_name(name), **style
         )
     if len(names) <= len(MARKERS):
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=min(3, len(names)))
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=_legend_columns(names))
 
 
-def _legend(name: str) -> str:
-    # Matplotlib leaves out labels that begin with an underscore: a space of no width comes first.
-    return "\u200b" + short(name)
+def _legend_columns(names: list[str]) -> int:
+    widest = max(len(_name(name)) for name in names)
+    return int(np.clip(36 // (widest + 4), 1, len(names)))
+
+
+def _name(name: str) -> str:
+    # Matplotlib leaves labels that begin with an underscore out of legends: a space of no width comes first.
+    return "\u200b" + cut(name, LONGEST_NAME)
 
 
 def _thinned(rows: int, most: int) -> Array:

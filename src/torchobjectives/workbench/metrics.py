@@ -225,10 +225,14 @@ def _calibration_error(came_true: Array, said: Numbers) -> Metric:
     The distance of the mean probability stated from the share that came true, per bin, weighted by the rows in it.
     """
     bins, excess = bins_of(said), came_true - said
-    # The weight of a bin cancels: |mean of excess| · rows = |sum of excess|.
-    return lambda weights: float(
-        np.abs(np.bincount(bins, weights=weights * excess, minlength=BINS)).sum() / weights.sum()
-    )
+
+    def error(weights: Numbers) -> float:
+        # The weight of a bin cancels: |mean of excess| · rows = |sum of excess|.
+        gaps = np.bincount(bins, weights=weights * excess, minlength=BINS)
+        # What rounding leaves of a perfect sum is no error.
+        return round(float(np.abs(gaps).sum() / weights.sum()), 12)
+
+    return error
 
 
 def _interval(value: float, spread: Numbers) -> Interval:

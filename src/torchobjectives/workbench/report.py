@@ -17,7 +17,7 @@ from sklearn.metrics import confusion_matrix
 from torchobjectives.workbench import data, figures, metrics, preprocessing, summaries, training
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.objectives import Fitted
-from torchobjectives.workbench.text import number, visible
+from torchobjectives.workbench.text import cut, number, visible
 
 if TYPE_CHECKING:
     from torchobjectives.workbench.run import Prepared
@@ -64,6 +64,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
+    environment.filters["cut"] = cut
     return environment.get_template("report.html.j2")
 
 
@@ -95,7 +96,7 @@ def _contents(run: Run) -> dict[str, Any]:
         "confusion": _confusion(problem, prepared.y[valid], run.predicted[valid]),
         "thresholds": _thresholds(run),
         "judged": _judged(run),
-        "weights": summaries.weights(run.fitted.network),
+        "weights": summaries.weights(run.fitted.network, run.fitted.objective),
         "use": _attempted(lambda: summaries.use(prepared, run.fitted.network)),
         "notes": list(getattr(prepared.table, "notes", ())),
         "columns": columns[:MOST_COLUMNS_SHOWN],
@@ -145,7 +146,7 @@ def _judged(run: Run) -> list[Figure]:
             (
                 _attempted(lambda: figures.precision_recall(y, predicted, names, threshold)),
                 "Precision and recall at every threshold"
-                + (f" on the probability of {names[1]}." if len(names) == 2 else ", class against rest."),
+                + (f" on the probability of {cut(names[1], 60)}." if len(names) == 2 else ", class against rest."),
             ),
             (
                 _attempted(lambda: figures.reliability(y, predicted)),

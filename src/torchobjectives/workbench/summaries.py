@@ -31,8 +31,9 @@ def environment(accelerator: str) -> dict[str, str]:
     }
 
 
-def weights(network: nn.Module) -> list[dict[str, Any]]:
-    """Return a row per parameter: shape, norms, exact zeros."""
+def weights(network: nn.Module, objective: nn.Module) -> list[dict[str, Any]]:
+    """Return a row per parameter, those that a loss brings along included: shape, norms, exact zeros."""
+    parameters = [*network.named_parameters(), *objective.named_parameters(prefix="objective")]
     return [
         {
             "name": name,
@@ -42,7 +43,7 @@ def weights(network: nn.Module) -> list[dict[str, Any]]:
             "zeros": int((value == 0).sum()),
             "count": value.numel(),
         }
-        for name, value in network.named_parameters()
+        for name, value in parameters
     ]
 
 
@@ -117,7 +118,7 @@ def columns(prepared: "Prepared") -> list[dict[str, Any]]:
                 "name": column.name,
                 "kind": kinds[column.name],
                 "dtype": str(column.dtype),
-                "missing": 1 - len(known) / len(column),
+                "missing": (len(column) - len(known)) / len(column),
                 "distinct": known.n_unique(),
                 "range": _range(known),
             }

@@ -2,8 +2,6 @@
 
 import unicodedata
 
-# Two pages of sentences in a table help nobody; the whole name is in the data.
-LONGEST_BESIDE_A_FIGURE = 20
 # Marks that turn the direction of what follows, out of the name into the page.
 DIRECTION = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LINES = frozenset("\n\t")
@@ -32,16 +30,26 @@ def _visible(character: str) -> str:
     return f"⟨U+{code:04X}⟩" if acts else character
 
 
-def short(name: str) -> str:
-    """Cut a name that would not fit beside a figure.
+def cut(name: str, most: int = 300) -> str:
+    """Return a name that is at most so many characters wide, and something to see where it has none.
 
-    >>> short("label"), short("a column whose name is a sentence")
-    ('label', 'a column whose name…')
+    >>> cut("label", 20), cut("a column whose name is a sentence", 20), cut(" ")
+    ('label', 'a column whose name…', '(blank)')
+    >>> cut("数据集的名字很长", 10)
+    '数据集的…'
     """
-    text = " ".join(visible(name).split())
-    if len(text) > LONGEST_BESIDE_A_FIGURE:
-        text = text[: LONGEST_BESIDE_A_FIGURE - 1].rstrip() + "…"
-    return text
+    text = " ".join(visible(name).split()) or "(blank)"
+    if _width(text) <= most:
+        return text
+    text = text[:most]
+    while _width(text) >= most:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def _width(text: str) -> int:
+    """Count characters, those of double width (Chinese, Japanese, Korean) twice."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def number(value: float | None) -> str:
