@@ -33,15 +33,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 def hostile() -> pl.DataFrame:
     x, y = np.random.default_rng(0).normal(size=(2, 90))
-    classes = np.array(
-        [f"_{MARKUP}", "שלום \u202e\x1b[31m עולם", f"$\\frac$ </svg> {'long ' * 60}", "数据集的名字" * 9]
-    )
+    names = [f"_{MARKUP}", "שלום \u202e\x1b[31m עולם", f"$\\frac$ </svg> {'long ' * 60}", "数据集的名字" * 9]
     return pl.DataFrame(
         {
             "": x,
             LONG: y,
             "\"'><img src=x onerror=alert(1)>": np.where(y > 0, "</td></table>", "עברית"),
-            "\u202e$x_1$</svg>": classes[np.digitize(x, [-0.6, 0.0, 0.6])],
+            "\u202e$x_1$</svg>": np.array(names)[np.digitize(x, [-0.6, 0.0, 0.6])],
         }
     )
 
