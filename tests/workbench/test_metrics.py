@@ -70,7 +70,7 @@ def test_weighted_rows_score_as_repeated_rows_do_in_scikit_learn(classes: int, r
     generator = np.random.default_rng(1)
     for draw in [np.arange(rows), *(generator.integers(0, rows, rows) for _ in range(5))]:
         weights = np.bincount(draw, minlength=rows).astype(float)
-        found = {name: metric(weights) for name, metric in prepared.items()}
+        found = prepared(weights)
         wanted = by_scikit_learn(y[draw], p[draw])
         assert list(found) == list(wanted)
         assert found == pytest.approx(wanted, rel=1e-11, abs=1e-12)
@@ -84,9 +84,9 @@ def test_values_score_as_in_scikit_learn() -> None:
     for draw in (np.arange(50), generator.integers(0, 50, 50)):
         weights = np.bincount(draw, minlength=50).astype(float)
         truth, said = y[draw], predicted[draw]
-        assert prepared["mae"](weights) == pytest.approx(sk.mean_absolute_error(truth, said))
-        assert prepared["rmse"](weights) == pytest.approx(sk.root_mean_squared_error(truth, said))
-        assert prepared["r2"](weights) == pytest.approx(sk.r2_score(truth, said))
+        assert prepared(weights)["mae"] == pytest.approx(sk.mean_absolute_error(truth, said))
+        assert prepared(weights)["rmse"] == pytest.approx(sk.root_mean_squared_error(truth, said))
+        assert prepared(weights)["r2"] == pytest.approx(sk.r2_score(truth, said))
 
 
 def test_two_classes_are_binary_whatever_the_task_is_called() -> None:

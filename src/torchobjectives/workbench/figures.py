@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from torchobjectives.workbench import metrics
-from torchobjectives.workbench.text import cut, visible
+from torchobjectives.workbench.text import cut, visible, width
 
 Array = NDArray[Any]
 
@@ -30,7 +30,8 @@ BLUE, ORANGE = "#3a7fc1", "#c8701d"
 COLORS = (BLUE, ORANGE, "#2f8f5b", "#9a63c4", "#c94a5c", "#1f8a99")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = "osD^v<>pP*"
-LONGEST_NAME = 20  # in characters
+LONGEST_NAME = 20  # in characters, as is the next
+LEGEND_WIDTH = 46
 MOST_POINTS = 1000
 MOST_STEPS = 400
 GRID = 120
@@ -121,10 +122,10 @@ def precision_recall(y: Array, p: Array, names: list[str], threshold: dict[str, 
             at = (threshold["recall"], threshold["precision"])
             axes.plot(*at, ls="", marker="D", ms=6, color=INK, label=f"threshold {threshold['value']:.3g}")
         axes.set(xlabel="recall", ylabel="precision", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-        axes.legend(loc="lower left")
+        _legend_above(axes)
 
     whose = f"of {names[1]}" if len(names) == 2 else "class against rest"
-    return draw(paint, label=f"Precision over recall, {whose}", size=(4.0, 3.2))
+    return draw(paint, label=f"Precision over recall, {whose}", size=(4.0, 3.4))
 
 
 def _mean_and_worst(axes: Axes, curves: dict[int, tuple[Array, Array]], names: list[str]) -> None:
@@ -155,9 +156,9 @@ def reliability(y: Array, p: Array) -> Markup:
         axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=":", label="ideal")
         axes.plot(mean, share, color=BLUE, marker="o", ms=4, label="model")
         axes.set(xlabel=what, ylabel="share that came true", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-        axes.legend()
+        _legend_above(axes)
 
-    return draw(paint, label=f"Reliability: {what} against the share that came true", size=(4.0, 3.2))
+    return draw(paint, label=f"Reliability: {what} against the share that came true", size=(4.0, 3.4))
 
 
 def residuals(y: Array, predicted: Array) -> Markup:
@@ -220,8 +221,8 @@ def regions(
         _scatter(axes, points[chosen], y[chosen], names)
         axes.set(xlabel=_name(columns[0]), ylabel=_name(columns[1]))
 
-    legend = -(-len(names) // _legend_columns(names)) if 0 < len(names) <= len(MARKERS) else 0
-    size = (4.0, 3.2 + 0.18 * legend)
+    # Room for a legend of one row per name.
+    size = (4.0, 3.2 + (0.18 * len(names) if len(names) <= len(MARKERS) else 0))
     return draw(paint, label=f"Decision regions over {columns[0]} and {columns[1]}", size=size)
 
 
@@ -245,12 +246,14 @@ def _scatter(axes: Axes, points: Array, y: Array, names: list[str]) -> None:
             *points[y == index].T, marker=marker, color=fills[index], mec=edges[index], label=_name(name), **style
         )
     if len(names) <= len(MARKERS):
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=_legend_columns(names))
+        _legend_above(axes)
 
 
-def _legend_columns(names: list[str]) -> int:
-    widest = max(len(_name(name)) for name in names)
-    return int(np.clip(36 // (widest + 4), 1, len(names)))
+def _legend_above(axes: Axes) -> None:
+    """Put the legend where no line can run through it, in as many columns as fit."""
+    labels = axes.get_legend_handles_labels()[1]
+    columns = int(np.clip(LEGEND_WIDTH // (max(map(width, labels)) + 5), 1, len(labels)))
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns)
 
 
 def _name(name: str) -> str:

@@ -1,8 +1,8 @@
 """Metrics on held-out rows, each with a bootstrap interval.
 
-The numbers are scikit-learn's; the tests compare them. Each metric is prepared once from the truth and the
-predictions, and then evaluated for weights of the rows: a resample is a weight per row, how often it was drawn. What
-costs (sorting, logarithms) is so done once and not once per resample.
+The numbers are scikit-learn's; the tests compare them. Metrics are prepared once from the truth and the predictions,
+and then evaluated for weights of the rows: a resample is a weight per row, how often it was drawn. What costs (sorting,
+logarithms) is so done once and not once per resample.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,9 @@ from torchobjectives.workbench.data import Problem
 
 Array = NDArray[Any]
 Numbers = NDArray[np.float64]
-Metric = Callable[[Numbers], float]
+# From the weights of the rows to a mean, or to metrics by name.
+Mean = Callable[[Numbers], float]
+Scores = Callable[[Numbers], dict[str, float]]
 Interval = dict[str, float | None]
 
 RESAMPLES = 200
@@ -38,16 +40,13 @@ def evaluate(problem: Problem, y: Array, predictions: Array, *, seed: int) -> di
         predictions: Probabilities of every class, (N, K), or the values of a regression, (N,).
         seed: Seed of the resamples.
     """
-    metrics = prepare(problem, y, predictions)
+    scores = prepare(problem, y, predictions)
     rows = len(y)
     generator = np.random.default_rng(seed)
-    spread: dict[str, list[float]] = {name: [] for name in metrics}
-    for _ in range(resamples(problem, rows)):
-        weights = np.bincount(generator.integers(0, rows, rows), minlength=rows).astype(np.float64)
-        for name, metric in metrics.items():
-            spread[name].append(metric(weights))
-    once = np.ones(rows)
-    return {name: _interval(metric(once), np.asarray(spread[name])) for name, metric in metrics.items()}
+    draws = (generator.integers(0, rows, rows) for _ in range(resamples(problem, rows)))
+    spread = [scores(np.bincount(draw, minlength=rows).astype(np.float64)) for draw in draws]
+    values = scores(np.ones(rows))
+    return {name: _interval(value, np.array([each[name] for each in spread])) for name, value in values.items()}
 
 
 def resamples(problem: Problem, rows: int) -> int:
@@ -56,8 +55,8 @@ def resamples(problem: Problem, rows: int) -> int:
     return min(RESAMPLES, max(FEWEST_RESAMPLES, BUDGET // max(1, work)))
 
 
-def prepare(problem: Problem, y: Array, predictions: Array) -> dict[str, Metric]:
-    """Return the metrics of the task by name, each a function of the weights of the rows.
+def prepare(problem: Problem, y: Array, predictions: Array) -> Scores:
+    """Return a function that gives the metrics of the task, by name, for weights of the rows.
 
     With two classes, ``roc_auc``, ``average_precision``, ``f1``, ``brier`` and ``calibration_error`` are about class 1.
     With more they are
@@ -69,33 +68,10 @@ def prepare(problem: Problem, y: Array, predictions: Array) -> dict[str, Metric]
 
     ``balanced_accuracy`` is the mean recall of the classes that the truth has.
     """
-    if not problem.classes:
-        return _of_values(y, predictions)
-    p, classes = predictions, len(problem.classes)
-    said = p.argmax(1)
-    if classes == 2:
-        areas = {"roc_auc": _area(y == 1, p[:, 1]), "average_precision": _average_precision(y == 1, p[:, 1])}
-        distance = (p[:, 1] - y) ** 2
-    else:
-        areas = {
-            "roc_auc": _over_classes(_area, y, p),
-            "average_precision": _over_classes(_average_precision, y, p),
-        }
-        distance = ((p - np.eye(classes)[y]) ** 2).sum(1)
-    tiny = np.finfo(np.float64).eps
-    true = p[np.arange(len(y)), y]
-    return {
-        **areas,
-        "f1": _f1(y, said, classes),
-        "brier": _mean(distance),
-        "accuracy": _mean(y == said),
-        "balanced_accuracy": _balanced_accuracy(y, said, classes),
-        "log_loss": _mean(-np.log(np.clip(true, tiny, 1 - tiny))),
-        "calibration_error": _calibration_error(*confidence(y, p)),
-    }
+    return _of_classes(y, predictions, len(problem.classes)) if problem.classes else _of_values(y, predictions)
 
 
-def _of_values(y: Array, predicted: Array) -> dict[str, Metric]:
+def _of_values(y: Array, predicted: Array) -> Scores:
     center = _center(y)
     with np.errstate(over="ignore"):  # a distance beyond 1e308 has no number, and its metric is null
         distance, centred = y - predicted, y - center
@@ -105,20 +81,47 @@ def _of_values(y: Array, predicted: Array) -> dict[str, Metric]:
     absolute, squared = _mean(np.abs(distance)), _mean(distance**2)
     first, second = _mean(centred), _mean(centred**2)
 
-    def r2(weights: Numbers) -> float:
-        variance = second(weights) - first(weights) ** 2
+    def scores(weights: Numbers) -> dict[str, float]:
+        error, variance = squared(weights), second(weights) - first(weights) ** 2
         # Less is rounding: all rows of the resample hold one value.
         constant = variance <= 1e-14 * second(weights) or weights.sum() < 2
-        return float("nan") if constant else 1 - squared(weights) / variance
+        return {
+            "mae": scale * absolute(weights),
+            "rmse": scale * float(np.sqrt(error)),
+            "r2": float("nan") if constant else 1 - error / variance,
+        }
 
-    return {
-        "mae": lambda weights: scale * absolute(weights),
-        "rmse": lambda weights: scale * float(np.sqrt(squared(weights))),
-        "r2": r2,
-    }
+    return scores
 
 
-def _mean(values: Array) -> Metric:
+def _of_classes(y: Array, p: Array, classes: int) -> Scores:
+    said, true = p.argmax(1), p[np.arange(len(y)), y]
+    tiny = np.finfo(np.float64).eps
+    areas = _areas(y == 1, p[:, 1]) if classes == 2 else _areas_over_classes(y, p)
+    brier = _mean((p[:, 1] - y) ** 2 if classes == 2 else ((p - np.eye(classes)[y]) ** 2).sum(1))
+    log_loss = _mean(-np.log(np.clip(true, tiny, 1 - tiny)))
+    calibration_error = _calibration_error(*confidence(y, p))
+
+    def scores(weights: Numbers) -> dict[str, float]:
+        roc_auc, average_precision = areas(weights)
+        hits, were, called = _counts(y, said, classes, weights)
+        f1 = 2 * hits / np.maximum(were + called, 1.0)
+        there = were > 0
+        return {
+            "roc_auc": roc_auc,
+            "average_precision": average_precision,
+            "f1": float(f1[1] if classes == 2 else f1.mean()),
+            "brier": brier(weights),
+            "accuracy": float(hits.sum() / were.sum()),
+            "balanced_accuracy": float((hits[there] / were[there]).mean()),
+            "log_loss": log_loss(weights),
+            "calibration_error": calibration_error(weights),
+        }
+
+    return scores
+
+
+def _mean(values: Array) -> Mean:
     numbers = np.asarray(values, dtype=np.float64)
     return lambda weights: float(numbers @ weights / weights.sum())
 
@@ -127,73 +130,48 @@ def _ranked(positive: Array, score: Array) -> Callable[[Numbers], tuple[Numbers,
     """Prepare the weights of positives and of negatives at or above each distinct score, highest score first."""
     order = np.argsort(-score, kind="stable")
     ordered = score[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    ends = np.flatnonzero(np.r_[ordered[1:] != ordered[:-1], True])
     hit = positive[order].astype(np.float64)
 
     def above(weights: Numbers) -> tuple[Numbers, Numbers]:
-        sorted_weights = weights[order]
-        everything = np.cumsum(np.add.reduceat(sorted_weights, starts))
-        hits = np.cumsum(np.add.reduceat(sorted_weights * hit, starts))
+        taken = weights[order]
+        everything, hits = np.cumsum(taken)[ends], np.cumsum(taken * hit)[ends]
         return hits, everything - hits
 
     return above
 
 
-def _area(positive: Array, score: Array) -> Metric:
-    """Prepare the area under the ROC curve: how often a positive outranks a negative, ties by half."""
+def _areas(positive: Array, score: Array) -> Callable[[Numbers], tuple[float, float]]:
+    """Prepare the area under the ROC curve and the average precision.
+
+    The first is how often a positive outranks a negative, ties by half; the second the mean precision at each score,
+    weighted by the recall that it adds. Both are NaN unless there are positives and negatives.
+    """
     above = _ranked(positive, score)
 
-    def area(weights: Numbers) -> float:
+    def areas(weights: Numbers) -> tuple[float, float]:
         hits, misses = above(weights)
-        pairs = hits[-1] * misses[-1]
-        if pairs == 0:
-            return float("nan")
-        return float((np.diff(misses, prepend=0.0) * (hits + np.r_[0.0, hits[:-1]])).sum() / (2 * pairs))
-
-    return area
-
-
-def _average_precision(positive: Array, score: Array) -> Metric:
-    """Prepare the average precision: precision at each score, weighted by the recall that it adds."""
-    above = _ranked(positive, score)
-
-    def average(weights: Numbers) -> float:
-        hits, misses = above(weights)
-        if hits[-1] == 0 or misses[-1] == 0:
-            return float("nan")
+        found, wrong = hits[-1], misses[-1]
+        if found == 0 or wrong == 0:
+            return float("nan"), float("nan")
+        gained = np.diff(hits, prepend=0.0)
+        outranked = gained @ (2 * wrong - misses - np.r_[0.0, misses[:-1]])
         # Before the first row of the resample nothing is found, and nothing is added.
         precision = hits / np.maximum(hits + misses, 1.0)
-        return float((np.diff(hits, prepend=0.0) * precision).sum() / hits[-1])
+        return float(outranked / (2 * found * wrong)), float(gained @ precision / found)
 
-    return average
+    return areas
 
 
-def _over_classes(kind: Callable[[Array, Array], Metric], y: Array, p: Array) -> Metric:
-    metrics = {index: kind(y == index, p[:, index]) for index in np.unique(y)}
+def _areas_over_classes(y: Array, p: Array) -> Callable[[Numbers], tuple[float, float]]:
+    areas = {index: _areas(y == index, p[:, index]) for index in np.unique(y)}
 
-    def mean(weights: Numbers) -> float:
+    def mean(weights: Numbers) -> tuple[float, float]:
         there = np.bincount(y, weights=weights)
-        values = [metric(weights) for index, metric in metrics.items() if there[index] > 0]
-        return float(np.mean(values))
+        values = np.array([each(weights) for index, each in areas.items() if there[index] > 0])
+        return float(values[:, 0].mean()), float(values[:, 1].mean())
 
     return mean
-
-
-def _f1(y: Array, said: Array, classes: int) -> Metric:
-    def f1(weights: Numbers) -> float:
-        hits, were, called = _counts(y, said, classes, weights)
-        each = 2 * hits / np.maximum(were + called, 1.0)
-        return float(each[1] if classes == 2 else each.mean())
-
-    return f1
-
-
-def _balanced_accuracy(y: Array, said: Array, classes: int) -> Metric:
-    def balanced(weights: Numbers) -> float:
-        hits, were, _ = _counts(y, said, classes, weights)
-        return float((hits[were > 0] / were[were > 0]).mean())
-
-    return balanced
 
 
 def _counts(y: Array, said: Array, classes: int, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
@@ -219,7 +197,7 @@ def bins_of(said: Numbers) -> NDArray[np.int64]:
     return np.minimum((said * BINS).astype(np.int64), BINS - 1)
 
 
-def _calibration_error(came_true: Array, said: Numbers) -> Metric:
+def _calibration_error(came_true: Array, said: Numbers) -> Mean:
     """Prepare the expected calibration error (Guo et al. 2017, equation 3).
 
     The distance of the mean probability stated from the share that came true, per bin, weighted by the rows in it.

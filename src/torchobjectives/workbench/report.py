@@ -178,7 +178,7 @@ def _thresholds(run: Run) -> list[tuple[str, dict[str, float]]]:
         "recall": hits / max(1, were.sum()),
         "f1": 2 * hits / max(1, called.sum() + were.sum()),
     }
-    return [("of the predictions", usual), ("best by F1", chosen)]
+    return [("as predicted", usual), ("best by F1", chosen)]
 
 
 def _confusion(problem: data.Problem, y: NDArray[Any], predicted: NDArray[Any]) -> list[list[int]] | None:

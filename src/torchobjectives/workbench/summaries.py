@@ -120,23 +120,24 @@ def columns(prepared: "Prepared") -> list[dict[str, Any]]:
                 "dtype": str(column.dtype),
                 "missing": (len(column) - len(known)) / len(column),
                 "distinct": known.n_unique(),
-                "range": _range(known),
+                **_range(known),
             }
         )
     return rows
 
 
-def _range(known: pl.Series) -> str:
-    """Return the smallest and the largest value, or of text the most frequent one."""
+def _range(known: pl.Series) -> dict[str, str]:
+    """Return the smallest and the largest value, or of text the most frequent one and its share."""
     if known.is_empty():
-        return "–"
+        return {"range": "–", "share": ""}
     if known.dtype.is_numeric():
-        return f"{number(float(known.min()))} – {number(float(known.max()))}"  # type: ignore[arg-type]
+        low, high = (number(float(end)) for end in (known.min(), known.max()))  # type: ignore[arg-type]
+        return {"range": f"{low} to {high}", "share": ""}
     if known.dtype.is_temporal():
-        return " – ".join(str(end) for end in (known.min(), known.max()))
+        return {"range": f"{known.min()!s} to {known.max()!s}", "share": ""}
     counts = known.cast(pl.String).alias("value").value_counts(name="rows")
     value, rows = counts.sort(["rows", "value"], descending=[True, False]).row(0)
-    return f"{value} ({100 * rows / len(known):.0f} %)"
+    return {"range": value, "share": f"({100 * rows / len(known):.0f} %)"}
 
 
 def class_rows(prepared: "Prepared") -> list[tuple[str, int, int]]:

@@ -39,15 +39,15 @@ def cut(name: str, most: int = 300) -> str:
     '数据集的…'
     """
     text = " ".join(visible(name).split()) or "(blank)"
-    if _width(text) <= most:
+    if width(text) <= most:
         return text
     text = text[:most]
-    while _width(text) >= most:
+    while width(text) >= most:
         text = text[:-1]
     return text.rstrip() + "…"
 
 
-def _width(text: str) -> int:
+def width(text: str) -> int:
     """Count characters, those of double width (Chinese, Japanese, Korean) twice."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
