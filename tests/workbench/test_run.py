@@ -29,7 +29,16 @@ FILES = {
     "preprocessing.skops",
     "report.html",
 }
-CLASSES = ["roc_auc", "average_precision", "f1", "brier", "accuracy", "balanced_accuracy", "log_loss"]
+CLASSES = [
+    "roc_auc",
+    "average_precision",
+    "f1",
+    "brier",
+    "accuracy",
+    "balanced_accuracy",
+    "log_loss",
+    "calibration_error",
+]
 METRICS = {"binary": CLASSES, "multiclass": CLASSES, "regression": ["mae", "rmse", "r2"]}
 TARGETS = {"binary": "label", "multiclass": "level", "regression": "income"}
 # What a loss must be told beyond its name.
@@ -49,7 +58,7 @@ def test_what_a_run_leaves(csv: Path, fit: Fit, task: str) -> None:
     assert set(Path().iterdir()) - before == {Path("out")}
 
     written = scores(folder)
-    assert list(written)[:4] == ["task", "status", "valid", "baseline"]
+    assert list(written) == ["task", "status", "valid", "baseline", "epochs", *(["threshold"] * (task == "binary"))]
     assert written["epochs"] == {"done": 2, "of": 2, "best": None}
     assert (written["task"], written["status"]) == (task, "done")
     for part in ("valid", "baseline"):

@@ -1,4 +1,7 @@
-"""The report's figures as inline SVG: text stays text, ink follows the page's colour."""
+"""The report's figures as inline SVG: text stays text, ink follows the page's colour.
+
+What colour tells, a dash, a marker or a lightness tells, too.
+"""
 
 import io
 import re
@@ -14,15 +17,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
-from sklearn.calibration import calibration_curve
+
+from torchobjectives.workbench import metrics
+from torchobjectives.workbench.text import cut, visible, width
 
 Array = NDArray[Any]
 
 # Drawn in this colour and replaced by the page's own, so that one figure serves light and dark.
 INK = "#010203"
-# Both stand out by 3:1 or more from a white and from a near-black page.
+# All stand out by 3:1 or more from a white and from a near-black page.
 BLUE, ORANGE = "#3a7fc1", "#c8701d"
+COLORS = (BLUE, ORANGE, "#2f8f5b", "#9a63c4", "#c94a5c", "#1f8a99")
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
+MARKERS = "osD^v<>pP*"
+LONGEST_NAME = 20  # in characters, as is the next
+LEGEND_WIDTH = 46
 MOST_POINTS = 1000
+MOST_STEPS = 400
 GRID = 120
 
 STYLE: Any = {
@@ -32,11 +43,11 @@ STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "font.size": 10,
+    "legend.fontsize": 9,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
     "savefig.transparent": True,
     "svg.fonttype": "none",
-    "svg.hashsalt": "torchobjectives",
     "text.color": INK,
     # A column may be called "$x$": names are text, never formulas.
     "text.parse_math": False,
@@ -46,23 +57,29 @@ STYLE: Any = {
 
 
 def draw(paint: Callable[[Axes], None], *, label: str, size: tuple[float, float] = (4.0, 2.8)) -> Markup:
-    """Return what ``paint`` puts on one pair of axes as SVG, with a label for those who cannot see it."""
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
+    """Return what ``paint`` puts on one pair of axes as SVG, with a label for those who cannot see it.
+
+    The label must differ between the figures of a page: from it come the ids inside the figure.
+    """
+    with mpl.rc_context(STYLE | {"svg.hashsalt": label}), warnings.catch_warnings():
         # A font without some sign is no fault of the run: the browser has its own fonts.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
+        # Numbers near the largest there are overflow in the margins of the axes.
+        warnings.simplefilter("ignore", RuntimeWarning)
         figure = Figure(figsize=size, layout="constrained")
         paint(figure.add_subplot())
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return Markup(_inline(buffer.getvalue(), label))
+    return Markup(_inline(buffer.getvalue(), visible(label)))
 
 
 def _inline(svg: str, label: str) -> str:
-    """Turn a stand-alone SVG file into an element of a page: no prologue, no namespaces, no fixed size."""
+    """Turn a stand-alone SVG file into an element of a page: no prologue, no namespaces, no style, no fixed size."""
     body = svg[svg.index("<svg") :]
     opening, rest = body.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', opening)
-    rest = re.sub(r"<metadata>.*?</metadata>", "", rest, flags=re.DOTALL)
+    for element in ("metadata", "style"):
+        rest = re.sub(rf"<{element}\b.*?</{element}>", "", rest, flags=re.DOTALL)
     # Groups carry ids that repeat in every figure and that nothing refers to.
     rest = re.sub(r'<g id="[^"]*"', "<g", rest)
     rest = rest.replace(INK, "currentColor").replace("xlink:href", "href")
@@ -73,37 +90,80 @@ def learning_curve(history: pl.DataFrame, term: str) -> Markup:
     """Draw one term of the objective over the epochs, on training and on validation rows."""
 
     def paint(axes: Axes) -> None:
-        epochs = history["epoch"].to_numpy()
-        marker = "o" if len(epochs) == 1 else None
-        axes.plot(epochs, history[f"train_{term}"].to_numpy(), color=BLUE, label="training", marker=marker)
-        axes.plot(epochs, history[f"valid_{term}"].to_numpy(), color=ORANGE, label="validation", ls="--", marker=marker)
-        axes.set(xlabel="epoch", ylabel=term)
+        epochs = np.arange(1, history.height + 1)
+        marker = "o" if history.height == 1 else None
+        for part, color, dash in (("training", BLUE, "-"), ("validation", ORANGE, "--")):
+            name = f"{part[:5]}_{term}"
+            if name in history.columns:
+                axes.plot(epochs, history[name].to_numpy(), color=color, ls=dash, label=part, marker=marker)
+        axes.set(xlabel="epoch", ylabel=_name(term))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
 
     return draw(paint, label=f"{term} by epoch, on training and validation rows")
 
 
-def reliability(y: Array, probabilities: Array) -> Markup:
-    """Draw how often a stated probability came true: of class 1, or of the class predicted."""
-    if probabilities.shape[1] == 2:
-        said, came_true, what = probabilities[:, 1], y == 1, "probability of the positive class"
-    else:
-        said, came_true, what = probabilities.max(1), y == probabilities.argmax(1), "probability of the predicted class"
-    share, mean = calibration_curve(came_true, np.clip(said, 0, 1), n_bins=10)
+def precision_recall(y: Array, p: Array, names: list[str], threshold: dict[str, float] | None) -> Markup:
+    """Draw precision over recall: of class 1 of two, of each of a few classes, or of many the mean and the worst."""
+    positives = [1] if len(names) == 2 else [index for index in range(len(names)) if (y == index).any()]
+    curves = {index: metrics.precision_recall(y == index, p[:, index])[1:] for index in positives}
 
     def paint(axes: Axes) -> None:
+        if len(curves) <= len(COLORS):
+            for number, (index, (precision, recall)) in enumerate(curves.items()):
+                shown = _thinned(len(recall), MOST_STEPS)
+                style = {"color": COLORS[number], "ls": DASHES[number], "label": _name(names[index])}
+                axes.plot(recall[shown], precision[shown], drawstyle="steps-pre", **style)
+        else:
+            _mean_and_worst(axes, curves, names)
+        if len(names) == 2:
+            axes.axhline((y == 1).mean(), color=INK, lw=0.8, ls=":", label="constant")
+        if threshold is not None:
+            at = (threshold["recall"], threshold["precision"])
+            axes.plot(*at, ls="", marker="D", ms=6, color=INK, label=f"threshold {threshold['value']:.3g}")
+        axes.set(xlabel="recall", ylabel="precision", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        _legend_above(axes)
+
+    whose = f"of {names[1]}" if len(names) == 2 else "class against rest"
+    return draw(paint, label=f"Precision over recall, {whose}", size=(4.0, 3.4))
+
+
+def _mean_and_worst(axes: Axes, curves: dict[int, tuple[Array, Array]], names: list[str]) -> None:
+    grid = np.linspace(0, 1, 101)
+    # The best precision at this recall or more, which exists at every recall.
+    envelopes = {
+        index: np.maximum.accumulate(precision[::-1])[::-1][np.searchsorted(recall, grid - 1e-12)]
+        for index, (precision, recall) in curves.items()
+    }
+    worst = min(envelopes, key=lambda index: float(envelopes[index].mean()))
+    axes.plot(grid, np.mean(list(envelopes.values()), axis=0), color=BLUE, label="mean of the classes")
+    axes.plot(grid, envelopes[worst], color=ORANGE, ls="--", label=f"lowest: {_name(names[worst])}")
+
+
+def reliability(y: Array, p: Array) -> Markup:
+    """Draw how often a stated probability came true: of class 1, or of the class predicted."""
+    came_true, said = metrics.confidence(y, p)
+    what = "probability of the positive class" if p.shape[1] == 2 else "probability of the predicted class"
+    bins = metrics.bins_of(said)
+    rows = np.bincount(bins, minlength=metrics.BINS)
+    filled = rows > 0
+    mean = np.bincount(bins, weights=said, minlength=metrics.BINS)[filled] / rows[filled]
+    share = np.bincount(bins, weights=came_true, minlength=metrics.BINS)[filled] / rows[filled]
+
+    def paint(axes: Axes) -> None:
+        middle = (np.arange(metrics.BINS) + 0.5) / metrics.BINS
+        axes.bar(middle, rows / len(y), width=0.09, color=INK, alpha=0.18, lw=0, label="share of the rows")
         axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=":", label="ideal")
         axes.plot(mean, share, color=BLUE, marker="o", ms=4, label="model")
         axes.set(xlabel=what, ylabel="share that came true", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-        axes.legend()
+        _legend_above(axes)
 
-    return draw(paint, label=f"Reliability: {what} against the share that came true")
+    return draw(paint, label=f"Reliability: {what} against the share that came true", size=(4.0, 3.4))
 
 
 def residuals(y: Array, predicted: Array) -> Markup:
     """Draw truth minus prediction over the prediction."""
-    chosen = _thinned(len(y))
+    chosen = _thinned(len(y), MOST_POINTS)
 
     def paint(axes: Axes) -> None:
         axes.axhline(0, color=INK, lw=0.8, ls=":")
@@ -111,6 +171,18 @@ def residuals(y: Array, predicted: Array) -> Markup:
         axes.set(xlabel="prediction", ylabel="target − prediction")
 
     return draw(paint, label="Residuals: target minus prediction, by prediction")
+
+
+def residual_histogram(y: Array, predicted: Array) -> Markup:
+    """Draw how the residuals are spread."""
+
+    def paint(axes: Axes) -> None:
+        bins = int(np.clip(np.sqrt(len(y)), 5, 40))
+        axes.hist(y - predicted, bins=bins, color=BLUE, edgecolor=INK, lw=0.4, alpha=0.8)
+        axes.axvline(0, color=INK, lw=0.8, ls=":")
+        axes.set(xlabel="target − prediction", ylabel="rows")
+
+    return draw(paint, label="How many validation rows have which residual")
 
 
 def regions(
@@ -129,24 +201,29 @@ def regions(
     margin = 0.05 * (high - low) + 1e-9
     across, up = (np.linspace(a, b, GRID) for a, b in zip(low - margin, high + margin, strict=True))
     said = surface(np.stack([grid.ravel() for grid in np.meshgrid(across, up)], axis=1))
-    chosen = _thinned(len(y))
+    chosen = _thinned(len(y), MOST_POINTS)
 
     def paint(axes: Axes) -> None:
         if len(names) == 2:
             shade = said[:, 1].reshape(GRID, GRID)
-            filled = axes.contourf(across, up, shade, levels=np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.6)
+            filled = axes.contourf(across, up, shade, levels=np.linspace(0, 1, 11), cmap="cividis", alpha=0.8)
             if shade.min() < 0.5 < shade.max():
                 axes.contour(across, up, shade, levels=[0.5], colors=INK, linewidths=1)
-            _bar(axes, filled, f"probability of {_short(names[1])}")
+            _bar(axes, filled, f"probability of {_name(names[1])}")
         elif names:
+            best = said.argmax(1).reshape(GRID, GRID)
             levels = np.arange(len(names) + 1) - 0.5
-            axes.contourf(across, up, said.argmax(1).reshape(GRID, GRID), levels=levels, cmap="tab10", alpha=0.35)
+            axes.contourf(across, up, best, levels=levels, cmap="tab10", alpha=0.35)
+            if best.min() < best.max():
+                axes.contour(across, up, best, levels=levels[1:-1], colors=INK, linewidths=0.6)
         else:
             _bar(axes, axes.contourf(across, up, said.reshape(GRID, GRID), levels=12, alpha=0.8), "prediction")
         _scatter(axes, points[chosen], y[chosen], names)
-        axes.set(xlabel=_short(columns[0]), ylabel=_short(columns[1]))
+        axes.set(xlabel=_name(columns[0]), ylabel=_name(columns[1]))
 
-    return draw(paint, label=f"Decision regions over {columns[0]} and {columns[1]}", size=(4.0, 3.5))
+    # Room for a legend of one row per name.
+    size = (4.0, 3.2 + (0.18 * len(names) if len(names) <= len(MARKERS) else 0))
+    return draw(paint, label=f"Decision regions over {columns[0]} and {columns[1]}", size=size)
 
 
 def _bar(axes: Axes, filled: Any, label: str) -> None:
@@ -156,29 +233,34 @@ def _bar(axes: Axes, filled: Any, label: str) -> None:
 
 
 def _scatter(axes: Axes, points: Array, y: Array, names: list[str]) -> None:
-    style: dict[str, Any] = {"ls": "", "ms": 3, "mew": 0.4, "mec": "white"}
+    style: dict[str, Any] = {"ls": "", "ms": 3.5, "mew": 0.5}
     if not names:
-        axes.plot(*points.T, marker="o", color=INK, **style)
+        axes.plot(*points.T, marker="o", color="white", mec="black", **style)
         return
-    colors = (BLUE, ORANGE) if len(names) == 2 else [f"C{index % 10}" for index in range(len(names))]
+    # Two classes are told apart by light and dark, which also show on any shade of the plane below.
+    fills = ("white", "black") if len(names) == 2 else [f"C{index % 10}" for index in range(len(names))]
+    edges = ("black", "white") if len(names) == 2 else ["white"] * len(names)
     for index, name in enumerate(names):
+        marker = MARKERS[index % len(MARKERS)]
         axes.plot(
-            *points[y == index].T, marker="osD^v<>pP*"[index % 10], color=colors[index], label=_short(name), **style
+            *points[y == index].T, marker=marker, color=fills[index], mec=edges[index], label=_name(name), **style
         )
-    if len(names) <= 10:
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=5, fontsize=9)
+    if len(names) <= len(MARKERS):
+        _legend_above(axes)
 
 
-def _short(name: str) -> str:
-    """Cut a name that would not fit beside a figure.
-
-    >>> _short("label"), _short("a column whose name is a sentence")
-    ('label', 'a column whose name…')
-    """
-    text = " ".join(name.split())
-    return text if len(text) <= 20 else text[:19].rstrip() + "…"
+def _legend_above(axes: Axes) -> None:
+    """Put the legend where no line can run through it, in as many columns as fit."""
+    labels = axes.get_legend_handles_labels()[1]
+    columns = int(np.clip(LEGEND_WIDTH // (max(map(width, labels)) + 5), 1, len(labels)))
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns)
 
 
-def _thinned(rows: int) -> Array:
-    """Return the numbers of at most MOST_POINTS rows, evenly: a browser draws each point."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, MOST_POINTS)).astype(int))
+def _name(name: str) -> str:
+    # Matplotlib leaves labels that begin with an underscore out of legends: a space of no width comes first.
+    return "\u200b" + cut(name, LONGEST_NAME)
+
+
+def _thinned(rows: int, most: int) -> Array:
+    """Return the numbers of at most this many rows, evenly: a browser draws each point."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(int))

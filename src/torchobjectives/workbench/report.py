@@ -1,9 +1,8 @@
 """The report: one page that stands alone, without script and without network."""
 
-import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,20 +10,29 @@ import numpy as np
 import polars as pl
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from torchobjectives.workbench import data, figures, metrics, preprocessing, training
+from torchobjectives.workbench import data, figures, metrics, preprocessing, summaries, training
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.objectives import Fitted
+from torchobjectives.workbench.text import cut, number, visible
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
-
     from torchobjectives.workbench.run import Prepared
 
+__all__ = ["Run", "number", "write"]
+
 MOST_CLASSES_SHOWN = 30
-PACKAGES = ("torchobjectives", "torch", "lightning", "scikit-learn", "polars")
+MOST_COLUMNS_SHOWN = 200
+# What the top of the page shows large.
+HEADLINE = {
+    "binary": ("roc_auc", "average_precision", "f1", "calibration_error"),
+    "multiclass": ("accuracy", "roc_auc", "f1", "calibration_error"),
+    "regression": ("r2", "mae", "rmse"),
+}
+Figure = tuple[Markup, str]
 
 
 @dataclass(frozen=True)
@@ -49,27 +57,22 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("torchobjectives.workbench"),
         autoescape=True,
+        # Names come from the user's file, and a name may hold anything.
+        finalize=lambda value: visible(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
+    environment.filters["cut"] = cut
     return environment.get_template("report.html.j2")
-
-
-def number(value: float | None) -> str:
-    """Write a number for a person; a dash where there is none.
-
-    >>> number(0.12345678), number(None)
-    ('0.1235', '–')
-    """
-    return "–" if value is None else f"{value:.4g}"
 
 
 def _contents(run: Run) -> dict[str, Any]:
     prepared, valid = run.prepared, run.prepared.rows["valid"]
     problem = prepared.problem
-    y, predicted = prepared.y[valid], run.predicted[valid]
+    columns = summaries.columns(prepared)
+    class_rows = summaries.class_rows(prepared)
     return {
         "name": run.config.name,
         "problem": problem,
@@ -84,23 +87,98 @@ def _contents(run: Run) -> dict[str, Any]:
         "loss": repr(run.fitted.loss),
         "formula": run.fitted.objective.formula(),
         "scores": run.scores,
+        "interrupted": run.scores["status"] == "interrupted",
+        "epochs_done": run.history.height,
+        "headline": HEADLINE[problem.task],
         "lower_is_better": metrics.LOWER_IS_BETTER,
-        "resamples": metrics.RESAMPLES,
-        "curves": _curves(run.history),
-        "confusion": _confusion(problem, y, predicted),
-        "residuals": None if problem.classes else figures.residuals(y, predicted),
-        "reliability": figures.reliability(y, predicted) if problem.classes else None,
-        "regions": _regions(run),
-        "weights": weights(run.fitted.network),
-        "columns": columns(prepared),
-        "class_rows": _class_rows(prepared),
-        "versions": {"Python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "resamples": metrics.resamples(problem, len(valid)),
+        "learning": _learning(run.history),
+        "confusion": _confusion(problem, prepared.y[valid], run.predicted[valid]),
+        "thresholds": _thresholds(run),
+        "judged": _judged(run),
+        "weights": summaries.weights(run.fitted.network, run.fitted.objective),
+        "use": _attempted(lambda: summaries.use(prepared, run.fitted.network)),
+        "notes": list(getattr(prepared.table, "notes", ())),
+        "columns": columns[:MOST_COLUMNS_SHOWN],
+        "width": len(columns),
+        "gaps": sum(column["missing"] > 0 for column in columns),
+        "missing": sum(column["missing"] for column in columns) / len(columns),
+        "class_rows": class_rows[:MOST_CLASSES_SHOWN],
+        "environment": summaries.environment(training.accelerator(run.config.device)),
     }
 
 
-def _curves(history: pl.DataFrame) -> "dict[str, Markup]":
+def _attempted(make: Callable[[], Any]) -> Any:
+    """Return what ``make`` makes, else a sentence that says why not.
+
+    A finished run must not be lost to its description, whatever it is that fails there.
+    """
+    try:
+        return make()
+    except Exception as error:
+        return Markup('<p class="failed">This could not be drawn: {}</p>').format(
+            visible(f"{type(error).__name__}: {error}")
+        )
+
+
+def _learning(history: pl.DataFrame) -> list[Figure]:
     terms = [name.removeprefix("train_") for name in history.columns if name.startswith("train_")]
-    return {term: figures.learning_curve(history, term) for term in terms}
+    parts = [term for term in terms if term != "objective"]
+    # Of a single term the objective is the sum.
+    shown = terms if len(parts) != 1 or "objective" not in terms else ["objective"]
+    whole = "The whole objective" + (f", which is the term {parts[0]} alone" if len(parts) == 1 else "")
+    return [
+        (
+            _attempted(lambda term=term: figures.learning_curve(history, term)),  # type: ignore[misc]
+            whole if term == "objective" else f"The term {term}",
+        )
+        for term in shown
+        if history.height
+    ]
+
+
+def _judged(run: Run) -> list[Figure]:
+    problem, valid = run.prepared.problem, run.prepared.rows["valid"]
+    y, predicted, names = run.prepared.y[valid], run.predicted[valid], problem.class_names
+    threshold = run.scores.get("threshold")
+    if names:
+        made = [
+            (
+                _attempted(lambda: figures.precision_recall(y, predicted, names, threshold)),
+                "Precision and recall at every threshold"
+                + (f" on the probability of {cut(names[1], 60)}." if len(names) == 2 else ", class against rest."),
+            ),
+            (
+                _attempted(lambda: figures.reliability(y, predicted)),
+                "Reliability: on the dotted line, probabilities mean what they say.",
+            ),
+        ]
+    else:
+        made = [
+            (_attempted(lambda: figures.residuals(y, predicted)), "Residuals, by prediction."),
+            (_attempted(lambda: figures.residual_histogram(y, predicted)), "Residuals, counted."),
+        ]
+    plane = _attempted(lambda: _regions(run))
+    if plane is not None:
+        made.append((plane, "What the model says over the plane of its two columns, with validation rows."))
+    return made
+
+
+def _thresholds(run: Run) -> list[tuple[str, dict[str, float]]]:
+    """Return the threshold that predictions use and the one chosen, each with what it gives."""
+    chosen = run.scores.get("threshold")
+    if chosen is None:
+        return []
+    valid = run.prepared.rows["valid"]
+    were, called = run.prepared.y[valid] == 1, run.predicted[valid].argmax(1) == 1
+    hits = float((were & called).sum())
+    usual = {
+        "value": 0.5,
+        "precision": hits / max(1, called.sum()),
+        "recall": hits / max(1, were.sum()),
+        "f1": 2 * hits / max(1, called.sum() + were.sum()),
+    }
+    return [("as predicted", usual), ("best by F1", chosen)]
 
 
 def _confusion(problem: data.Problem, y: NDArray[Any], predicted: NDArray[Any]) -> list[list[int]] | None:
@@ -111,64 +189,23 @@ def _confusion(problem: data.Problem, y: NDArray[Any], predicted: NDArray[Any]) 
     return rows
 
 
-def _regions(run: Run) -> "Markup | None":
+def _regions(run: Run) -> Markup | None:
     """Draw the plane, where the model has two columns of numbers and nothing else."""
     prepared = run.prepared
     if list(prepared.kinds.values()) != ["numeric", "numeric"]:
         return None
+    first, second = prepared.kinds
     valid = prepared.rows["valid"]
-    features = preprocessing.conform(prepared.table.features, prepared.kinds)[valid].drop_nulls()
-    known = prepared.table.features[valid].select(pl.all_horizontal(pl.all().is_not_null())).to_series()
-    names = prepared.table.features.columns
-    if features.is_empty() or features.height != known.sum():
+    features = preprocessing.conform(prepared.table.features, prepared.kinds)[valid]
+    known = features.select(pl.all_horizontal(pl.all().is_not_null())).to_series().to_numpy()
+    if not known.any():
         return None
 
     def surface(points: NDArray[Any]) -> NDArray[Any]:
-        x = preprocessing.transform(prepared.transformer, pl.DataFrame(points, schema=names, orient="row"))
+        frame = pl.DataFrame({first: points[:, 0], second: points[:, 1]})
+        x = preprocessing.transform(prepared.transformer, frame)
         said: NDArray[Any] = training.predict(run.fitted, torch.from_numpy(x)).numpy()
         return np.stack([1 - said, said], axis=1) if prepared.problem.task == "binary" else said
 
-    y = prepared.y[valid][known.to_numpy()]
-    return figures.regions((names[0], names[1]), features.to_numpy(), y, prepared.problem.class_names, surface)
-
-
-def weights(network: torch.nn.Module) -> list[dict[str, Any]]:
-    """Return a row per parameter: shape, norms, exact zeros."""
-    return [
-        {
-            "name": name,
-            "shape": " × ".join(map(str, value.shape)),
-            "l1": float(value.detach().abs().sum()),
-            "l2": float(value.detach().square().sum().sqrt()),
-            "zeros": int((value == 0).sum()),
-            "count": value.numel(),
-        }
-        for name, value in network.named_parameters()
-    ]
-
-
-def columns(prepared: "Prepared") -> list[dict[str, Any]]:
-    """Return a row per column of the data: role, type, missing share, distinct values."""
-    table = prepared.table
-    kinds = {table.target.name: "target", **prepared.kinds}
-    rows = []
-    for column in [table.target, *table.features.iter_columns()]:
-        known = column.fill_nan(None) if column.dtype.is_float() else column
-        rows.append(
-            {
-                "name": column.name,
-                "kind": kinds[column.name],
-                "dtype": str(column.dtype),
-                "missing": known.null_count() / len(known),
-                "distinct": known.drop_nulls().n_unique(),
-            }
-        )
-    return rows
-
-
-def _class_rows(prepared: "Prepared") -> list[tuple[str, int, int]]:
-    names = prepared.problem.class_names
-    if not names:
-        return []
-    train, valid = (np.bincount(prepared.y[rows], minlength=len(names)).tolist() for rows in prepared.rows.values())
-    return list(zip(names, train, valid, strict=True))[:MOST_CLASSES_SHOWN]
+    points, y = features.to_numpy()[known], prepared.y[valid][known]
+    return figures.regions((first, second), points, y, prepared.problem.class_names, surface)

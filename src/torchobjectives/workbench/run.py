@@ -238,13 +238,16 @@ def _try(fitted: Fitted, prepared: Prepared) -> None:
 def _scores(prepared: Prepared, predicted: NDArray[np.float64], config: RunConfig, outcome: Outcome) -> dict[str, Any]:
     problem, y, valid = prepared.problem, prepared.y, prepared.rows["valid"]
     constant = metrics.constant_predictions(problem, y[prepared.rows["train"]], len(valid))
-    return {
+    scores: dict[str, Any] = {
         "task": problem.task,
         "status": outcome.status,
         "valid": metrics.evaluate(problem, y[valid], predicted[valid], seed=config.seed),
         "baseline": metrics.evaluate(problem, y[valid], constant, seed=config.seed),
         "epochs": {"done": outcome.history.height, "of": config.epochs, "best": outcome.best_epoch},
     }
+    if len(problem.classes) == 2:
+        scores["threshold"] = metrics.choose_threshold(y[valid], predicted[valid])
+    return scores
 
 
 def save(

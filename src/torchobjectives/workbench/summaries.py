@@ -1,0 +1,151 @@
+"""What the report says in tables: of the data, of the weights, and of the machine."""
+
+import os
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import nn
+
+from torchobjectives.workbench.text import number
+
+if TYPE_CHECKING:
+    from torchobjectives.workbench.run import Prepared
+
+MOST_USED = 15
+PACKAGES = ("torchobjectives", "torch", "lightning", "scikit-learn", "polars", "numpy", "matplotlib", "skops")
+
+
+def environment(accelerator: str) -> dict[str, str]:
+    """Return what the run ran on: Python, the machine, the device, and the versions of the packages."""
+    name = f" ({torch.cuda.get_device_name()})" if accelerator == "cuda" else ""
+    return {
+        "Python": f"{platform.python_version()} ({platform.python_implementation()})",
+        "Platform": platform.platform(),
+        "CPUs": str(os.cpu_count()),
+        "Device": accelerator + name,
+        "Packages": ", ".join(f"{package} {version(package)}" for package in PACKAGES),
+    }
+
+
+def weights(network: nn.Module, objective: nn.Module) -> list[dict[str, Any]]:
+    """Return a row per parameter, those that a loss brings along included: shape, norms, exact zeros."""
+    parameters = [*network.named_parameters(), *objective.named_parameters(prefix="objective")]
+    return [
+        {
+            "name": name,
+            "shape": " × ".join(map(str, value.shape)),
+            "l1": float(value.detach().abs().sum()),
+            "l2": float(value.detach().square().sum().sqrt()),
+            "zeros": int((value == 0).sum()),
+            "count": value.numel(),
+        }
+        for name, value in parameters
+    ]
+
+
+def use(prepared: "Prepared", network: nn.Module) -> dict[str, Any] | None:
+    """Return how much the first layer reads of each column of the data, most first, and how many it ignores.
+
+    A column's use is the norm of the weights on all its inputs (its number and its missing-value indicator, or its
+    categories), each weight times the standard deviation of its input in the training rows: 1 for a scaled number, 0
+    for one that never changes. None where no first layer reads the inputs.
+    """
+    x = prepared.x[prepared.rows["train"]]
+    first = next((m for m in network.modules() if isinstance(m, nn.Linear) and m.in_features == x.shape[1]), None)
+    if first is None:
+        return None
+    weight = first.weight.detach().double().cpu().numpy()
+    columns = list(prepared.kinds)
+    owner = np.array([columns.index(name) for name in input_columns(prepared.transformer, x.shape[1])])
+    power = (weight**2).sum(0) * x.var(0, dtype=np.float64)
+    norms = np.sqrt(np.bincount(owner, weights=power, minlength=len(columns)))
+    inputs = np.bincount(owner, minlength=len(columns))
+    touched = np.bincount(owner, weights=(weight != 0).any(0), minlength=len(columns))
+    order = np.argsort(-norms, kind="stable")[:MOST_USED]
+    largest = float(norms.max()) or 1.0
+    return {
+        "rows": [
+            {
+                "name": columns[index],
+                "inputs": int(inputs[index]),
+                "norm": float(norms[index]),
+                "share": float(norms[index]) / largest,
+            }
+            for index in order
+        ],
+        "columns": len(columns),
+        "ignored": int((touched == 0).sum()),
+    }
+
+
+def input_columns(transformer: Any, inputs: int) -> list[str]:
+    """Return for each input of the model the column of the data that it comes from.
+
+    scikit-learn's names are ``age``, ``missingindicator_age`` and ``town_Bergen``.
+    """
+    owners = [""] * inputs
+    for name, block, columns in transformer.transformers_:
+        places = range(*transformer.output_indices_[name].indices(inputs))
+        # Block by block: names that are unique within a block may repeat over the whole.
+        named = block.get_feature_names_out() if len(places) else []
+        for place, found in zip(places, named, strict=True):
+            owners[place] = _owner(str(found), list(columns))
+    return owners
+
+
+def _owner(name: str, columns: list[str]) -> str:
+    if name in columns:
+        return name
+    if name.removeprefix("missingindicator_") in columns:
+        return name.removeprefix("missingindicator_")
+    # Of "a" and "a_b", "a_b_x" is rather the longer one's.
+    return max((column for column in columns if name.startswith(f"{column}_")), key=len)
+
+
+def columns(prepared: "Prepared") -> list[dict[str, Any]]:
+    """Return a row per column of the data: role, type, missing share, distinct values and their range."""
+    table = prepared.table
+    kinds = {table.target.name: "target", **prepared.kinds}
+    rows = []
+    for column in [table.target, *table.features.iter_columns()]:
+        known = (column.fill_nan(None) if column.dtype.is_float() else column).drop_nulls()
+        rows.append(
+            {
+                "name": column.name,
+                "kind": kinds[column.name],
+                "dtype": str(column.dtype),
+                "missing": (len(column) - len(known)) / len(column),
+                "distinct": known.n_unique(),
+                **_range(known),
+            }
+        )
+    return rows
+
+
+def _range(known: pl.Series) -> dict[str, str]:
+    """Return the smallest and the largest value, or of text the most frequent one and its share."""
+    if known.is_empty():
+        return {"range": "–", "share": ""}
+    if known.dtype.is_numeric():
+        low, high = (number(float(end)) for end in (known.min(), known.max()))  # type: ignore[arg-type]
+        return {"range": f"{low} to {high}", "share": ""}
+    if known.dtype.is_temporal():
+        return {"range": f"{known.min()!s} to {known.max()!s}", "share": ""}
+    counts = known.cast(pl.String).alias("value").value_counts(name="rows")
+    value, rows = counts.sort(["rows", "value"], descending=[True, False]).row(0)
+    return {"range": value, "share": f"({100 * rows / len(known):.0f} %)"}
+
+
+def class_rows(prepared: "Prepared") -> list[tuple[str, int, int]]:
+    """Return each class with its training and its validation rows."""
+    names = prepared.problem.class_names
+    if not names:
+        return []
+    counts = [
+        np.bincount(prepared.y[prepared.rows[part]], minlength=len(names)).tolist() for part in ("train", "valid")
+    ]
+    return list(zip(names, *counts, strict=True))
