@@ -86,7 +86,7 @@ def test_csv_and_parquet_give_the_same_table(csv: Path) -> None:
 
 def test_missing_is_written_in_many_ways() -> None:
     Path("gaps.csv").write_text("a,b,y\n1,x,0\nNA,?,1\n,,0\nnan,NaN,1\n")
-    frame = data.read(Path("gaps.csv"))
+    frame, _ = data.read(Path("gaps.csv"))
     assert frame["a"].dtype.is_integer()
     assert frame.null_count().row(0) == (3, 3, 0)
 

@@ -27,7 +27,9 @@ class FitOptions(BaseModel):
     )
 
     target: str | None = None
-    """Column to predict."""
+    """Column to predict: its name, or its position (0 the first, -1 the last)."""
+    header: Literal["auto", "yes", "no"] = "auto"
+    """Whether a text file has a header row. auto: yes, unless its first row looks like the others."""
     dataset: Dataset | None = None
     """Bundled data instead of a file."""
     loss: str | None = None
