@@ -13,6 +13,7 @@ Run: ``./dev python benchmarks/fit.py [--rows 1000000] [--rounds 3] [--threads 2
 from __future__ import annotations
 
 import argparse
+import logging
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils.data import DataLoader
 
 from torchobjectives import param_groups
 from torchobjectives.workbench import run, training
@@ -137,7 +139,7 @@ def steps(batch_size: int, count: int, rounds: int) -> dict[str, float]:
     def on_trainer() -> float:
         module = training.FitModule(run.assemble(config, prepared), config)
         trainer = lightning.Trainer(**trainer_options)
-        return seconds(lambda: trainer.fit(module, batches))
+        return seconds(lambda: trainer.fit(module, DataLoader(batches, batch_size=None)))
 
     def plain_loop() -> float:
         network = run.assemble(config, prepared).network
@@ -179,6 +181,7 @@ def main() -> None:
         print_peak(options.peak[0], Path(options.peak[1]))
         return
     torch.set_num_threads(options.threads)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning\.")
     print(
         f"torch {torch.__version__}, polars {pl.__version__}, scikit-learn {sklearn.__version__}, "

@@ -14,7 +14,7 @@ MISSING_AMONG_VALUES = ["na", "none", "nan", "null"]
 NUMBER = re.compile(r"[+-]?((\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?|inf|infinity)", re.IGNORECASE)
 DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T]\d.*)?")
 # Numbers in another dress: $1.50, 1,001, 12 %, 1'000. Letters are text.
-NUMBER_LIKE = r"^[^\pL\d]{0,3}\d[\d.,' \x{a0}_]*([eE][+-]?\d+)?[^\pL\d]{0,3}$"
+NUMBER_LIKE = r"^[^\pL\d]{0,3}\d+([.,' \x{a0}_]\d+)*[.,]?([eE][+-]?\d+)?[^\pL\d]{0,3}$"
 DATE_START = r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 DECIMAL_COMMA = r"^[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?$"
 NAMES_SHOWN = 5

@@ -22,7 +22,7 @@ from torchobjectives.workbench.errors import InputError
 
 MOST_CATEGORIES = 50
 # What is fitted or transformed at once: enough to be quick, little enough to need no second table's memory.
-BLOCK_CELLS = 2**22
+BLOCK_CELLS = 2**21
 MICROSECONDS_PER_DAY = 86_400e6
 KIND_WORDS = {"numeric": "numbers", "boolean": "true or false", "date": "dates"}
 # The imputer remembers the number format that it saw; a number format runs nothing.
@@ -155,11 +155,16 @@ def _lend(part: NDArray[Any], other: NDArray[Any], encoded: NDArray[Any], classe
     return np.concatenate([np.setdiff1d(part, gone), np.array(moved(other, part), dtype=part.dtype)])
 
 
-def fit(kinds: dict[str, str], features: pl.DataFrame) -> ColumnTransformer:
-    """Return the transformer fitted to these rows: pass training rows, and no others."""
+def fit(kinds: dict[str, str], features: pl.DataFrame, rows: NDArray[Any] | None = None) -> ColumnTransformer:
+    """Return the transformer fitted to these rows, by default all: pass training rows, and no others."""
+
+    def block(columns: list[str]) -> pl.DataFrame:
+        return features.select(columns) if rows is None else features.select(columns)[rows]
+
+    count = features.height if rows is None else len(rows)
     fitted = [
-        (f"{step}_{number}", FrozenEstimator(_fit_block(step, features.select(columns))), columns)
-        for number, (step, columns) in enumerate(_blocks(kinds, features.height))
+        (f"{step}_{number}", FrozenEstimator(_fit_block(step, block(columns))), columns)
+        for number, (step, columns) in enumerate(_blocks(kinds, count))
     ]
     # Its parts are fitted already, each on its own columns, so that their copies of the table never exist at once.
     return ColumnTransformer(fitted, verbose_feature_names_out=False).fit(features[:1])
@@ -213,8 +218,7 @@ def transform(transformer: ColumnTransformer, features: pl.DataFrame) -> NDArray
         part = slice(start, start + size)
         with np.errstate(over="ignore", invalid="ignore"):
             numbers[part] = transformer.transform(features[part])
-        finite: NDArray[np.bool_] = np.isfinite(numbers[part]).all(axis=0)
-        _refuse_overflow(names, finite)
+        _refuse_overflow(names, np.asarray(np.isfinite(numbers[part]).all(axis=0)))
     return numbers
 
 

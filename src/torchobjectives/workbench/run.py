@@ -96,7 +96,7 @@ def prepare(config: RunConfig) -> Prepared:
     features = preprocessing.conform(table.features, kinds)
     y = problem.encode(table.target)
     train, valid = preprocessing.split(y, problem, valid=config.valid, seed=config.seed)
-    transformer = preprocessing.fit(kinds, features[train])
+    transformer = preprocessing.fit(kinds, features, train)
     x = preprocessing.transform(transformer, features)
     return Prepared(table, problem, kinds, transformer, x, y, {"train": train, "valid": valid})
 
