@@ -15,6 +15,7 @@ from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.reading import read as read
 
 MOST_CLASSES = 20
+MOST_CATEGORIES = 50
 # Networks compute in single precision, where the square of a larger number overflows.
 LARGEST_TARGET = 1e18
 AUTO_RULE = (
@@ -89,7 +90,7 @@ def load(config: RunConfig) -> Table:
     if frame.width == 1:
         raise InputError(f"{config.source} has no column beside the target {target!r}: nothing to predict from")
     features = frame.drop(target)
-    return Table(features, clean_target(frame[target]), (*notes, *telling_nothing(features)))
+    return Table(features, clean_target(frame[target]), (*notes, *_telling_little(features)))
 
 
 def find_target(columns: list[str], wanted: str, source: str) -> str:
@@ -112,13 +113,19 @@ def find_target(columns: list[str], wanted: str, source: str) -> str:
     return columns[position]
 
 
-def telling_nothing(features: pl.DataFrame) -> list[str]:
-    """Say which columns have one value, or none."""
+def _telling_little(features: pl.DataFrame) -> list[str]:
+    """Say which columns have one value, or none, or more categories than are told apart."""
     known = {column.name: column.drop_nulls() for column in features.iter_columns() if not column.dtype.is_nested()}
     empty = [name for name, column in known.items() if column.is_empty()]
     single = [name for name, column in known.items() if len(column) == features.height and (column == column[0]).all()]
+    many = {name: column.n_unique() for name, column in known.items() if column.dtype == pl.String}
     notes = [f"{listed(empty)}: no value in any row, which tells nothing"] if empty else []
-    return notes + ([f"{listed(single)}: one value in every row, which tells nothing"] if single else [])
+    notes += [f"{listed(single)}: one value in every row, which tells nothing"] if single else []
+    return notes + [
+        f"column {name!r}: {count} categories, of which all but the {MOST_CATEGORIES - 1} most frequent count as one"
+        for name, count in many.items()
+        if count > MOST_CATEGORIES
+    ]
 
 
 def clean_target(target: pl.Series) -> pl.Series:
@@ -128,10 +135,10 @@ def clean_target(target: pl.Series) -> pl.Series:
         target = target.fill_nan(None)
     missing = target.null_count()
     if missing:
-        where = f"first in row {row(target.is_null())}" if missing < len(target) else "all of them"
+        some = f" (first in row {row(target.is_null())}, counted from 1 after the header)"
+        where = some if missing < len(target) else ""
         raise InputError(
-            f"the target {name!r} is missing in {missing} of {len(target)} rows ({where}, counted from 1 after the "
-            "header): remove these rows or fill them in"
+            f"the target {name!r} is missing in {missing} of {len(target)} rows{where}: remove these rows or fill them in"
         )
     if isinstance(target.dtype, pl.Categorical | pl.Enum):
         target = target.cast(pl.String)
@@ -177,11 +184,9 @@ def pose(target: pl.Series, task: str = "auto") -> Problem:
         if not _may_be_numbers(target):
             true_false = target.dtype == pl.Boolean
             held = "true/false" if true_false else text_cells(target)
-            mend = "" if true_false or not text_among_numbers(target) else "correct the cells or remove their rows; "
-            raise InputError(
-                f"--task regression: the target {target.name!r} holds {held}, wanted numbers; {mend}--task {found} "
-                f"{'takes texts as classes' if mend else 'would fit'}"
-            )
+            broken = not true_false and text_among_numbers(target)
+            mend = "correct the cells or remove their rows" if broken else f"--task {found} would fit"
+            raise InputError(f"--task regression: the target {target.name!r} holds {held}, wanted numbers; {mend}")
         return Problem("regression", "as asked", [], _possible(target))
     if _kind(target) == "fractional numbers":
         fraction = target.filter(target != target.floor())[0]

@@ -17,10 +17,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from torchobjectives._validate import near
 from torchobjectives.workbench.cells import DATE_START, not_numbers, row
+from torchobjectives.workbench.data import MOST_CATEGORIES as MOST_CATEGORIES
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 
-MOST_CATEGORIES = 50
 # What is fitted or transformed at once: enough to be quick, little enough to need no second table's memory.
 BLOCK_CELLS = 2**21
 MICROSECONDS_PER_DAY = 86_400e6
@@ -130,13 +130,11 @@ def _refuse_single_rows(encoded: NDArray[Any], problem: Problem) -> None:
     single = np.flatnonzero(counts < 2)
     if not len(single):
         return
-    rare = problem.class_names[single[0]]
-    number = (
-        repr(rare) + " has one row" if len(single) == 1 else f"{rare!r} and {len(single) - 1} more have one row each"
-    )
+    rare, count = problem.class_names[single[0]], len(problem.classes)
+    which = f"class {rare!r} has" if len(single) == 1 else f"{len(single)} of {count} classes (such as {rare!r}) have"
     other = ", or pass --task regression" if "regression" in problem.possible and problem.reason != "as asked" else ""
     raise InputError(
-        f"class {number}: each class needs one row to learn from and one to be judged by; merge or remove rare "
+        f"{which} one row: each class needs one row to learn from and one to be judged by; merge or remove rare "
         f"classes{other}"
     )
 
@@ -205,7 +203,7 @@ def _telling(column: pl.Series) -> pl.Series:
     counts = column.value_counts(name="rows").sort(["rows", column.name], descending=[True, False], nulls_last=True)
     if counts.height <= MOST_CATEGORIES:
         return column
-    frequent = counts[column.name][: MOST_CATEGORIES - 1]
+    frequent = counts[column.name][: MOST_CATEGORIES - 1].to_list()
     return pl.concat([column.filter(column.is_in(frequent, nulls_equal=True)), counts[column.name][-2:]])
 
 
