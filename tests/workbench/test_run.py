@@ -117,7 +117,7 @@ def test_model_loads_without_pickle_and_builds_again(csv: Path, fit: Fit) -> Non
     assert (config["classes"], config["task"], config["target"]) == (["no", "yes"], "binary", "label")
     network = models.build_network(config["inputs"], config["hidden"], config["outputs"])
     network.load_state_dict(model["network"])
-    features = preprocessing.conform(data.read(csv), config["columns"])
+    features = preprocessing.conform(data.read(csv, kinds=config["columns"])[0], config["columns"])
     x = preprocessing.transform(preprocessing.load(folder / "preprocessing.skops"), features)
     probability = loss.predict(network(torch.from_numpy(x))).detach().numpy()
     stored = pl.read_parquet(folder / "predictions.parquet")["probability_yes"].to_numpy()

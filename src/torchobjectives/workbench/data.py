@@ -135,11 +135,11 @@ def clean_target(target: pl.Series) -> pl.Series:
         target = target.fill_nan(None)
     missing = target.null_count()
     if missing:
-        some = f" (first in row {row(target.is_null())}, counted from 1 after the header)"
-        where = some if missing < len(target) else ""
-        raise InputError(
-            f"the target {name!r} is missing in {missing} of {len(target)} rows{where}: remove these rows or fill them in"
+        first = (
+            f"{missing} of {len(target)} rows (first in row {row(target.is_null())}, counted from 1 after the header)"
         )
+        where = first if missing < len(target) else f"all {missing} rows"
+        raise InputError(f"the target {name!r} is missing in {where}: remove these rows or fill them in")
     if isinstance(target.dtype, pl.Categorical | pl.Enum):
         target = target.cast(pl.String)
     if not (target.dtype.is_numeric() or target.dtype in (pl.String, pl.Boolean)):

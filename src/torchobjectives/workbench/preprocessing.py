@@ -200,7 +200,8 @@ def _telling(column: pl.Series) -> pl.Series:
 
     It keeps every category that it sees, and any that it has not seen is a rare one to it.
     """
-    counts = column.value_counts(name="rows").sort(["rows", column.name], descending=[True, False], nulls_last=True)
+    # Of equally frequent ones the encoder keeps those that sort last, and missing sorts after all.
+    counts = column.value_counts(name="rows").sort("rows", column.name, descending=True, nulls_last=False)
     if counts.height <= MOST_CATEGORIES:
         return column
     frequent = counts[column.name][: MOST_CATEGORIES - 1].to_list()

@@ -256,6 +256,8 @@ def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Co
     }
     for label, text in lines.items():
         console.print(f"{label + ':':<11}{text}", soft_wrap=True, highlight=False, markup=False)
+    for note in table.notes:
+        console.print(f"{'note:':<11}{note}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _score_table(scores: dict[str, Any]) -> RichTable:
