@@ -123,6 +123,8 @@ def find_layout(name: str, head: str, header: Header = "auto", expected: Collect
     # Not even two fields in a line: one column, whatever the separator.
     separator = separator if _evenness(_records(head, separator, quote)) else ","
     records = _records(head, separator, quote)
+    if not records and head.strip():
+        raise InputError(f"{name}: a quote opens in the first line and is never closed")
     if not records:
         raise InputError(f"{name} is empty: a header and rows are wanted")
     (start, first), rest = records[0], [record for _, record in records[1:]]
@@ -181,7 +183,7 @@ def _in_single_quotes(head: str) -> bool:
 
 def _records(head: str, separator: str, quote: str) -> list[tuple[int, list[str]]]:
     """Return the first records, each with the number of lines before it; empty lines are none."""
-    reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator, quotechar=quote)
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator, quotechar=quote, strict=True)
     found: list[tuple[int, list[str]]] = []
     before = 0
     try:

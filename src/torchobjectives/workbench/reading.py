@@ -85,9 +85,10 @@ def read(
 
 def check(path: Path) -> None:
     """Refuse what is no file, in words."""
-    link = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path))
-    if link:
-        raise InputError(f"{path} is an address, not a file: download it first")
+    # A path has lost one of the two strokes.
+    address = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path), re.DOTALL)
+    if address:
+        raise InputError(f"{address[1]}://{address[2]} is an address, not a file: download it first")
     try:
         str(path).encode()
         found, is_file = path.exists(), path.is_file()
