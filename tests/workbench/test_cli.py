@@ -138,7 +138,7 @@ def test_wrong_flags(
         ("a,y\n", ["no rows"]),
         ("y\n" + "1\n0\n" * 9, ["no column"]),
         ("a,y\n" + "1,1\n2,1\n" * 9, ["'y'", "constant"]),
-        ("a,y\n" + "1,NaN\n2,1\n3,0\n" * 5, ["'y'", "missing in 5 of 15", "row 0"]),
+        ("a,y\n" + "1,NaN\n2,1\n3,0\n" * 5, ["'y'", "missing in 5 of 15", "row 1,"]),
         ("a,y\n" + "1,\n" * 9, ["'y'", "missing", "all"]),
         ("a,y\n" + "1,inf\n2,1.5\n3,2.5\n" * 5, ["'y'", "infinite"]),
         ("a,y\n" + "inf,1\n2,0\n" * 9, ["'a'", "infinite"]),
@@ -146,7 +146,7 @@ def test_wrong_flags(
         ("a,y\n" + "1,b\n2,c\n" * 9 + "3,d\n", ["'d'", "one row"]),
         ("a,y\n1,1\n2,0\n", ["2 rows", "too few"]),
         ("a,y\n1,2\n3,4,5\n6,7\n", ["table.csv", "fields"]),
-        ("a;y\n1;2\n3;4\n", ["'y'", "'a;y'"]),
+        ("a;b\n1;2\n3;4\n", ["'y'", "'a'"]),
     ],
 )
 def test_wrong_tables(content: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,9 +161,9 @@ def test_wrong_files(capsys: pytest.CaptureFixture[str]) -> None:
     Path("notes.txt").write_text("a,y\n")
     pl.DataFrame({"a": [[1], [2]] * 9, "y": [0, 1] * 9}).write_parquet("lists.parquet")
     for name, word in (
-        ("binary.csv", "utf-8"),
+        ("binary.csv", "no text"),
         ("cut.parquet", "cut.parquet"),
-        ("notes.txt", ".parquet"),
+        ("notes.txt", "no rows"),
         ("lists.parquet", "'a' holds List"),
     ):
         assert word in wrong(("fit", name, "--target", "y"), capsys)

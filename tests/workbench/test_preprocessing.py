@@ -1,10 +1,13 @@
+import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import skops.io
 import torch
+from sklearn.preprocessing import OneHotEncoder
 
 from tests.workbench.conftest import Fit, people
 from torchobjectives.workbench import data, preprocessing
@@ -77,6 +80,124 @@ def test_a_class_of_one_row_cannot_be_split() -> None:
     problem = data.pose(target)
     with pytest.raises(InputError, match="'b' has one row"):
         preprocessing.split(problem.encode(target), problem, valid=0.2, seed=0)
+
+
+@pytest.mark.parametrize(("rows", "rare", "valid"), [(100, 2, 0.2), (100, 2, 0.9), (1000, 3, 0.01), (40, 2, 0.5)])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_rare_class_is_in_both_parts(rows: int, rare: int, valid: float, seed: int) -> None:
+    target = data.clean_target(pl.Series("y", ["a"] * (rows - rare) + ["b"] * rare))
+    problem = data.pose(target)
+    y = problem.encode(target)
+    train, held = preprocessing.split(y, problem, valid=valid, seed=seed)
+    assert sorted([*train, *held]) == list(range(rows))
+    assert set(y[train]) == set(y[held]) == {0, 1}
+    assert abs(len(held) - np.ceil(rows * valid)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (["a", "b"] * 9 + ["c"], ["class 'c' has one row"]),
+        ([1, 2] * 9 + [3], ["class '3' has one row", "--task regression"]),
+        ([f"name {i}" for i in range(30)], ["30 of 30 classes", "such as 'name 0'"]),
+        (["a", "b", "c"] * 2, ["6 rows", "--valid 0.2", "3 rows, one of each class"]),
+        ([1, 2, 2], ["3 rows are too few"]),
+    ],
+)
+def test_rows_that_cannot_be_split(values: list[object], words: list[str]) -> None:
+    target = data.clean_target(pl.Series("y", values))
+    problem = data.pose(target)
+    with pytest.raises(InputError) as stopped:
+        preprocessing.split(problem.encode(target), problem, valid=0.2, seed=0)
+    said = str(stopped.value)
+    assert all(word in said for word in words), said
+    assert ("regression" in said) == (words[-1] == "--task regression")
+
+
+@pytest.mark.parametrize("large", [1e300, -1e200])
+def test_a_column_of_too_large_values_is_named(large: float, recwarn: pytest.WarningsRecorder) -> None:
+    frame = pl.DataFrame({"fine": [1.0, 2.0, 3.0], "huge": [1.0, large, 3.0]})
+    with pytest.raises(InputError, match="'huge' holds values too large"):
+        fitted(frame)
+    kinds, transformer = fitted(frame.with_columns(huge=pl.Series([1.0, 1.5, 2.0])))
+    with pytest.raises(InputError, match="'huge' holds values too large"):
+        preprocessing.transform(transformer, preprocessing.conform(frame, kinds))
+    assert not recwarn.list
+
+
+def test_blocks_give_what_one_transformer_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = features().with_columns(income=people()["income"], other=people()["town"])
+    kinds, whole = fitted(frame)
+    seen = preprocessing.conform(frame, kinds)
+    expected = dict(zip(whole.get_feature_names_out(), preprocessing.transform(whole, seen).T, strict=True))
+    monkeypatch.setattr(preprocessing, "BLOCK_CELLS", 100)
+    parts = preprocessing.fit(kinds, seen)
+    assert len(parts.transformers_) > len(whole.transformers_)
+    found = dict(zip(parts.get_feature_names_out(), preprocessing.transform(parts, seen).T, strict=True))
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_only_the_rows_given_are_learnt() -> None:
+    kinds = preprocessing.column_kinds(features())
+    seen = preprocessing.conform(features(), kinds)
+    rows = np.arange(0, 80, 3)
+    one, other = preprocessing.fit(kinds, seen, rows), preprocessing.fit(kinds, seen[rows])
+    assert np.array_equal(preprocessing.transform(one, seen), preprocessing.transform(other, seen))
+
+
+def test_many_categories_are_learnt_as_scikit_learn_learns_them() -> None:
+    generator = np.random.default_rng(0)
+    codes = [f"c{int(code)}" for code in generator.exponential(60, 5000)] + [None] * 300
+    frame = pl.DataFrame({"code": pl.Series(codes, dtype=pl.String)})
+    _, transformer = fitted(frame)
+    encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=50, sparse_output=False).fit(frame)
+    names, reference = transformer.get_feature_names_out(), encoder.get_feature_names_out()
+    assert set(names) == set(reference)
+    found = preprocessing.transform(transformer, frame)[:, np.argsort(names)]
+    assert np.array_equal(found, encoder.transform(frame)[:, np.argsort(reference)])
+
+
+def test_dates_are_days_whatever_their_unit() -> None:
+    days = pl.Series("d", ["2020-01-01", "2020-06-01"]).str.to_date()
+    kinds, transformer = fitted(days.to_frame())
+    expected = preprocessing.transform(transformer, preprocessing.conform(days.to_frame(), kinds))
+    for unit in ("ms", "us", "ns"):
+        other = days.cast(pl.Datetime(unit)).to_frame()  # type: ignore[arg-type]
+        assert np.array_equal(preprocessing.transform(transformer, preprocessing.conform(other, kinds)), expected)
+
+
+class Foreign:
+    """What a stored transformer must not hold."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (print, ("run",))
+
+
+def test_a_foreign_or_damaged_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "it.skops"
+    _, transformer = fitted(features())
+    preprocessing.save(transformer, path)
+    whole = path.read_bytes()
+    skops.io.dump({"foreign": Foreign()}, path)
+    foreign = path.read_bytes()
+    skops.io.dump({"not": "a transformer"}, path)
+    other = path.read_bytes()
+    for content, words in (
+        (foreign, "asks for types that no run stores .*Foreign"),
+        (other, "holds dict"),
+        (whole[: len(whole) // 2], "damaged"),
+        (pickle.dumps(Foreign()), "damaged"),
+        (b"", "damaged"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=words) as stopped:
+            preprocessing.load(path)
+        assert "\n" not in str(stopped.value)
+    path.unlink()
+    with pytest.raises(InputError, match=r"no file|damaged"):
+        preprocessing.load(path)
+    assert "run" not in capsys.readouterr().out
 
 
 def test_validation_rows_change_nothing_that_is_learnt(tmp_path: Path, fit: Fit) -> None:

@@ -40,11 +40,11 @@ class FitOptions(BaseModel):
     )
 
     target: str | None = None
-    """Column to predict: its name, or its position (-1 is the last)."""
+    """Column to predict: its name, or its position (0 the first, -1 the last)."""
+    header: Literal["auto", "yes", "no"] = "auto"
+    """Whether a text file has a header row. auto: yes, unless its first row looks like the others."""
     dataset: Dataset | None = None
     """Bundled data instead of a file."""
-    header: Literal["auto", "yes", "no"] = "auto"
-    """Whether the CSV file begins with the names of its columns. auto: looks at the first rows."""
     loss: list[str] = []
     """Loss with its hyper-parameters, such as "focal_loss gamma=2 alpha=0.75", or one of your own, such as
     "path/to/file.py:MyLoss gamma=2": that file is run. Given several times, the terms are added up;

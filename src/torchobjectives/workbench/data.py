@@ -1,21 +1,23 @@
-"""Tables in, and what is to be predicted: files, bundled data, the target and its task."""
+"""What is to be learnt from: the table of a run, its target and the task."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-import polars.exceptions
 from numpy.typing import NDArray
 
 from torchobjectives._validate import near
+from torchobjectives.workbench.cells import listed, not_numbers, row, text_among_numbers, text_cells
 from torchobjectives.workbench.config import RunConfig, Task
 from torchobjectives.workbench.errors import InputError
+from torchobjectives.workbench.reading import read as read
 
-MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "?"]
 MOST_CLASSES = 20
+MOST_CATEGORIES = 50
+# Networks compute in single precision, where the square of a larger number overflows.
+LARGEST_TARGET = 1e18
 AUTO_RULE = (
     f"text, true/false and whole numbers with at most {MOST_CLASSES} distinct values are classes "
     "(2: binary, more: multiclass), other numbers regression"
@@ -24,7 +26,7 @@ AUTO_RULE = (
 
 @dataclass(frozen=True)
 class Table:
-    """A table split into what is known and what is to be predicted."""
+    """A table split into what is known and what is to be predicted; notes say what was not the plain case."""
 
     features: pl.DataFrame
     target: pl.Series
@@ -49,14 +51,21 @@ class Problem:
         """Return the target as numbers: the value, or the index of the class."""
         if self.task == "regression":
             return target.cast(pl.Float64).to_numpy()
-        indices = {name: index for index, name in enumerate(self.classes)}
-        return np.array([indices[value] for value in target.to_list()], dtype=np.int64)
+        unknown = ~target.is_in(self.classes)
+        if unknown.any():
+            first = row(unknown)
+            raise InputError(
+                f"the target {target.name!r} holds a class that is not known (row {first}: {target[first - 1]!r}): "
+                f"known are {', '.join(map(repr, self.class_names[:MOST_CLASSES]))}"
+            )
+        indices = target.replace_strict(self.classes, range(len(self.classes)), return_dtype=pl.Int64)
+        return indices.to_numpy()
 
     def decode(self, values: NDArray[Any], dtype: pl.DataType) -> pl.Series:
         """Return predictions in the form of the target: values, or classes."""
         if self.task == "regression":
             return pl.Series(values, dtype=pl.Float64)
-        return pl.Series([self.classes[index] for index in values], dtype=dtype)
+        return pl.Series(self.classes, dtype=dtype).gather(values)
 
 
 def _class_name(value: Any) -> str:
@@ -69,91 +78,120 @@ def _class_name(value: Any) -> str:
 def load(config: RunConfig) -> Table:
     """Read the table that the configuration names and take the target out of it."""
     if config.dataset is not None:
-        frame, target = DATASETS[config.dataset]()
-        target = config.target or target
+        frame, default = DATASETS[config.dataset]()
+        wanted, notes = config.target or default, tuple[str, ...]()
     else:
         assert config.data is not None
-        frame, target = read(config.data), config.target or ""
-    if target not in frame.columns:
-        raise InputError(f"there is no column {target!r} in {config.source}. {near(target, frame.columns)}")
+        wanted = config.target or ""
+        frame, notes = read(config.data, header=config.header, expected=(wanted,))
+    target = find_target(frame.columns, wanted, config.source)
     if frame.height == 0:
         raise InputError(f"{config.source} has a header and no rows: nothing to learn from")
     if frame.width == 1:
         raise InputError(f"{config.source} has no column beside the target {target!r}: nothing to predict from")
-    return Table(frame.drop(target), clean_target(frame[target]))
+    features = frame.drop(target)
+    return Table(features, clean_target(frame[target]), (*notes, *_telling_little(features)))
 
 
-def read(path: Path) -> pl.DataFrame:
-    """Read a CSV or Parquet file."""
-    if not path.exists():
-        siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-        tables = [name for name in siblings if Path(name).suffix.lower() in READERS]
-        raise InputError(f"there is no file {path}" + (f". {near(path.name, tables)}" if tables else ""))
-    if not path.is_file():
-        raise InputError(f"{path} is not a file: name a CSV or Parquet file")
-    if path.suffix.lower() not in READERS:
-        raise InputError(f"{path}: cannot read {path.suffix or 'a file without suffix'}, only .csv and .parquet")
+def find_target(columns: list[str], wanted: str, source: str) -> str:
+    """Return the column of this name, else of this position: 0 the first, -1 the last.
+
+    >>> find_target(["a", "b"], "-1", "data.csv")
+    'b'
+    """
+    if wanted.strip() in columns:
+        return wanted.strip()
     try:
-        return READERS[path.suffix.lower()](path)
-    except polars.exceptions.NoDataError:
-        raise InputError(f"{path} is empty: a header and rows are wanted") from None
-    except (polars.exceptions.PolarsError, OSError) as error:
-        first = str(error).strip().splitlines()[0].rstrip(".:")
-        raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {first}") from error
+        position = int(wanted)
+    except ValueError:
+        raise InputError(f"there is no column {wanted!r} in {source}. {near(wanted, columns)}") from None
+    if not -len(columns) <= position < len(columns):
+        raise InputError(
+            f"there is no column {wanted!r} in {source}, and no such position: it has {len(columns)} columns, "
+            f"0 to {len(columns) - 1}, and -1 is the last"
+        )
+    return columns[position]
 
 
-def _read_csv(path: Path) -> pl.DataFrame:
-    # The whole file decides a column's type: a type guessed from the first rows fails on the first odd one.
-    return pl.read_csv(path, null_values=MISSING, try_parse_dates=True, infer_schema_length=None)
-
-
-READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".csv": _read_csv,
-    ".parquet": pl.read_parquet,
-    ".pq": pl.read_parquet,
-}
+def _telling_little(features: pl.DataFrame) -> list[str]:
+    """Say which columns have one value, or none, or more categories than are told apart."""
+    known = {column.name: column.drop_nulls() for column in features.iter_columns() if not column.dtype.is_nested()}
+    empty = [name for name, column in known.items() if column.is_empty()]
+    single = [name for name, column in known.items() if len(column) == features.height and (column == column[0]).all()]
+    many = {name: column.n_unique() for name, column in known.items() if column.dtype == pl.String}
+    notes = [f"{listed(empty)}: no value in any row, which tells nothing"] if empty else []
+    notes += [f"{listed(single)}: one value in every row, which tells nothing"] if single else []
+    return notes + [
+        f"column {name!r}: {count} categories, of which all but the {MOST_CATEGORIES - 1} most frequent count as one"
+        for name, count in many.items()
+        if count > MOST_CATEGORIES
+    ]
 
 
 def clean_target(target: pl.Series) -> pl.Series:
-    """Return the target in a plain type; refuse one that is missing, infinite or constant."""
+    """Return the target in a plain type; refuse one that is missing, constant, or of numbers that overflow."""
     name = target.name
     if target.dtype.is_float():
         target = target.fill_nan(None)
     missing = target.null_count()
     if missing:
-        where = f"first in data row {target.is_null().arg_max()}" if missing < len(target) else "all of them"
-        raise InputError(
-            f"the target {name!r} is missing in {missing} of {len(target)} rows ({where}, counted from 0): "
-            "remove these rows or fill them in"
+        first = (
+            f"{missing} of {len(target)} rows (first in row {row(target.is_null())}, counted from 1 after the header)"
         )
-    if target.dtype.is_numeric() and target.cast(pl.Float64).is_infinite().any():
-        raise InputError(f"the target {name!r} holds infinite values: remove these rows or correct them")
+        where = first if missing < len(target) else f"all {missing} rows"
+        raise InputError(f"the target {name!r} is missing in {where}: remove these rows or fill them in")
     if isinstance(target.dtype, pl.Categorical | pl.Enum):
         target = target.cast(pl.String)
     if not (target.dtype.is_numeric() or target.dtype in (pl.String, pl.Boolean)):
         raise InputError(f"the target {name!r} holds {target.dtype}: wanted numbers, text or true/false")
     if target.n_unique() < 2:
         raise InputError(f"the target {name!r} is constant ({target[0]!r} in every row): nothing to predict")
-    if target.dtype.is_decimal():
+    # Types that numpy lacks.
+    if target.dtype.is_decimal() or target.dtype in (pl.Int128, pl.UInt128):
         target = target.cast(pl.Float64)
+    if target.dtype.is_numeric():
+        _refuse_overflow(target)
     return target
+
+
+def _refuse_overflow(target: pl.Series) -> None:
+    numbers = target.cast(pl.Float64)
+    infinite, large = numbers.is_infinite(), numbers.abs() > LARGEST_TARGET
+    if infinite.any():
+        raise InputError(
+            f"the target {target.name!r} holds infinite values (first in row {row(infinite)}): remove these rows or "
+            "correct them"
+        )
+    if large.any():
+        raise InputError(
+            f"the target {target.name!r} holds values too large to learn (row {row(large)}: "
+            f"{numbers[row(large) - 1]:g}): divide it, or take its logarithm"
+        )
+    if numbers.cast(pl.Float32).n_unique() < 2:
+        raise InputError(
+            f"the target {target.name!r} is constant in single precision, {numbers[0]:g} in every row: subtract that, "
+            "or multiply it"
+        )
 
 
 def pose(target: pl.Series, task: str = "auto") -> Problem:
     """Find the task of a clean target, or check the one asked for."""
     found, reason = _guess(target)
     if task == "auto":
+        _refuse_broken_numbers(target)
         return Problem(found, reason, _classes(target) if found != "regression" else [], _possible(target))
     if task == "regression":
-        if not target.dtype.is_numeric():
-            raise InputError(
-                f"--task regression: the target {target.name!r} holds {_kind(target)} "
-                f"(such as {target[0]!r}), wanted numbers; --task {found} would fit"
-            )
+        if not _may_be_numbers(target):
+            true_false = target.dtype == pl.Boolean
+            held = "true/false" if true_false else text_cells(target)
+            broken = not true_false and text_among_numbers(target)
+            mend = "correct the cells or remove their rows" if broken else f"--task {found} would fit"
+            raise InputError(f"--task regression: the target {target.name!r} holds {held}, wanted numbers; {mend}")
         return Problem("regression", "as asked", [], _possible(target))
     if _kind(target) == "fractional numbers":
+        fraction = target.filter(target != target.floor())[0]
         raise InputError(
-            f"--task {task}: the target {target.name!r} holds fractional numbers (such as {target[0]!r}), "
+            f"--task {task}: the target {target.name!r} holds fractional numbers (such as {fraction!r}), "
             "wanted classes; --task regression would fit"
         )
     classes = _classes(target)
@@ -163,6 +201,20 @@ def pose(target: pl.Series, task: str = "auto") -> Problem:
             f"--task {found if found != 'binary' else 'multiclass'} would fit"
         )
     return Problem("binary" if task == "binary" else "multiclass", "as asked", classes, _possible(target))
+
+
+def _refuse_broken_numbers(target: pl.Series) -> None:
+    """Refuse many texts that are numbers but for a few: nobody wants a class for each."""
+    among = text_among_numbers(target) if target.dtype == pl.String else ""
+    if among and target.n_unique() > MOST_CLASSES:
+        raise InputError(
+            f"the target {target.name!r} is text with {target.n_unique()} distinct values, and looks like numbers: it "
+            f"holds {among}; correct the cells or remove their rows, or pass --task multiclass"
+        )
+
+
+def _may_be_numbers(target: pl.Series) -> bool:
+    return target.dtype.is_numeric() or (target.dtype == pl.String and not not_numbers(target).any())
 
 
 def _guess(target: pl.Series) -> tuple[Task, str]:
@@ -176,7 +228,7 @@ def _guess(target: pl.Series) -> tuple[Task, str]:
 def _possible(target: pl.Series) -> tuple[str, ...]:
     classes = () if _kind(target) == "fractional numbers" else ("multiclass",)
     two = ("binary",) if target.n_unique() == 2 else ()
-    return (*two, *classes, *(("regression",) if target.dtype.is_numeric() else ()))
+    return (*two, *classes, *(("regression",) if _may_be_numbers(target) else ()))
 
 
 def _kind(target: pl.Series) -> str:

@@ -1,32 +1,62 @@
-"""Metrics on held-out rows, each with a bootstrap interval.
+"""scikit-learn's metrics on held-out rows, each with a bootstrap interval."""
 
-The numbers are scikit-learn's; the tests compare them. Metrics are prepared once from the truth and the predictions,
-and then evaluated for weights of the rows: a resample is a weight per row, how often it was drawn. What costs (sorting,
-logarithms) is so done once and not once per resample.
-"""
-
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import metrics as sk
+from sklearn.exceptions import UndefinedMetricWarning
 
 from torchobjectives.workbench.data import Problem
 
 Array = NDArray[Any]
 Numbers = NDArray[np.float64]
-# From the weights of the rows to a mean, or to metrics by name.
-Mean = Callable[[Numbers], float]
-Scores = Callable[[Numbers], dict[str, float]]
+Metric = Callable[[Array, Array], float]
 Interval = dict[str, float | None]
 
 RESAMPLES = 200
 # Below these, the 2.5 % quantile is no longer a resample of its own.
 FEWEST_RESAMPLES = 40
-# Rows times classes times resamples: a few seconds.
-BUDGET = 60_000_000
+# Rows times classes times resamples: under ten seconds.
+BUDGET = 5_000_000
 BINS = 10
 LOWER_IS_BETTER = frozenset({"brier", "log_loss", "mae", "rmse", "calibration_error"})
+
+
+def metrics_of(problem: Problem) -> dict[str, Metric]:
+    """Return the metrics of the task by name; each takes the encoded truth and the predictions.
+
+    Predictions are probabilities of every class, (N, K), or the values of a regression, (N,). With two classes,
+    ``roc_auc``, ``average_precision``, ``f1``, ``brier`` and ``calibration_error`` are about class 1. With more they
+    are
+
+    - ``roc_auc``, ``average_precision``: class against rest, the mean over the classes that the truth has;
+    - ``f1``: the mean over all classes of the problem; one that is neither there nor predicted counts as 0;
+    - ``brier``: the squared distance to the truth, summed over classes;
+    - ``calibration_error``: of the confidence, the probability of the predicted class.
+
+    ``balanced_accuracy`` is the mean recall of the classes that the truth has.
+    """
+    if not problem.classes:
+        return {"mae": _on_scale(sk.mean_absolute_error), "rmse": _on_scale(sk.root_mean_squared_error), "r2": _r2}
+    labels = np.arange(len(problem.classes))
+    binary = len(labels) == 2
+    return {
+        "roc_auc": _over_classes(sk.roc_auc_score),
+        "average_precision": _over_classes(sk.average_precision_score),
+        "f1": lambda y, p: sk.f1_score(
+            y, p.argmax(1), labels=[1] if binary else labels, average="macro", zero_division=0.0
+        ),
+        "brier": lambda y, p: sk.brier_score_loss(y, p, labels=labels, scale_by_half=binary),
+        "accuracy": lambda y, p: sk.accuracy_score(y, p.argmax(1)),
+        "balanced_accuracy": lambda y, p: sk.recall_score(
+            y, p.argmax(1), labels=np.unique(y), average="macro", zero_division=0.0
+        ),
+        "log_loss": lambda y, p: sk.log_loss(y, p, labels=labels),
+        "calibration_error": calibration_error,
+    }
 
 
 def evaluate(problem: Problem, y: Array, predictions: Array, *, seed: int) -> dict[str, Interval]:
@@ -40,13 +70,14 @@ def evaluate(problem: Problem, y: Array, predictions: Array, *, seed: int) -> di
         predictions: Probabilities of every class, (N, K), or the values of a regression, (N,).
         seed: Seed of the resamples.
     """
-    scores = prepare(problem, y, predictions)
-    rows = len(y)
+    named = metrics_of(problem)
     generator = np.random.default_rng(seed)
-    draws = (generator.integers(0, rows, rows) for _ in range(resamples(problem, rows)))
-    spread = [scores(np.bincount(draw, minlength=rows).astype(np.float64)) for draw in draws]
-    values = scores(np.ones(rows))
-    return {name: _interval(value, np.array([each[name] for each in spread])) for name, value in values.items()}
+    draws = [generator.integers(0, len(y), len(y)) for _ in range(resamples(problem, len(y)))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        values = {name: metric(y, predictions) for name, metric in named.items()}
+        spread = {name: [metric(y[draw], predictions[draw]) for draw in draws] for name, metric in named.items()}
+    return {name: _interval(values[name], np.array(spread[name])) for name in named}
 
 
 def resamples(problem: Problem, rows: int) -> int:
@@ -55,137 +86,38 @@ def resamples(problem: Problem, rows: int) -> int:
     return min(RESAMPLES, max(FEWEST_RESAMPLES, BUDGET // max(1, work)))
 
 
-def prepare(problem: Problem, y: Array, predictions: Array) -> Scores:
-    """Return a function that gives the metrics of the task, by name, for weights of the rows.
+def _on_scale(metric: Callable[..., float]) -> Metric:
+    """The metric of numbers of any size: squares of numbers beyond 1e154 would overflow."""
 
-    With two classes, ``roc_auc``, ``average_precision``, ``f1``, ``brier`` and ``calibration_error`` are about class 1.
-    With more they are
+    def score(y: Array, predicted: Array) -> float:
+        with np.errstate(over="ignore"):  # a distance beyond 1e308 has no number, and its metric is null
+            distance = y - predicted
+        scale = float(np.abs(distance).max()) or 1.0
+        return scale * metric(np.zeros_like(distance), distance / scale) if np.isfinite(scale) else float("inf")
 
-    - ``roc_auc``, ``average_precision``: class against rest, the mean over the classes that the truth has;
-    - ``f1``: the mean over all classes of the problem; one that is neither there nor predicted counts as 0;
-    - ``brier``: the squared distance to the truth, summed over classes;
-    - ``calibration_error``: of the confidence, the probability of the predicted class.
-
-    ``balanced_accuracy`` is the mean recall of the classes that the truth has.
-    """
-    return _of_classes(y, predictions, len(problem.classes)) if problem.classes else _of_values(y, predictions)
+    return score
 
 
-def _of_values(y: Array, predicted: Array) -> Scores:
+def _r2(y: Array, predicted: Array) -> float:
+    if len(y) < 2 or np.ptp(y / (np.abs(y).max() or 1.0)) <= 1e-14:
+        return float("nan")
     center = _center(y)
-    with np.errstate(over="ignore"):  # a distance beyond 1e308 has no number, and its metric is null
-        distance, centred = y - predicted, y - center
-    # On the scale of the largest of them: squares of numbers beyond 1e154 would overflow.
-    scale = float(max(np.abs(distance).max(), np.abs(centred).max())) or 1.0
-    distance, centred = distance / scale, centred / scale
-    absolute, squared = _mean(np.abs(distance)), _mean(distance**2)
-    first, second = _mean(centred), _mean(centred**2)
-
-    def scores(weights: Numbers) -> dict[str, float]:
-        error, variance = squared(weights), second(weights) - first(weights) ** 2
-        # Less is rounding: all rows of the resample hold one value.
-        constant = variance <= 1e-14 * second(weights) or weights.sum() < 2
-        return {
-            "mae": scale * absolute(weights),
-            "rmse": scale * float(np.sqrt(error)),
-            "r2": float("nan") if constant else 1 - error / variance,
-        }
-
-    return scores
+    scale = float(np.abs(y - center).max()) or 1.0
+    return float(sk.r2_score((y - center) / scale, (predicted - center) / scale))
 
 
-def _of_classes(y: Array, p: Array, classes: int) -> Scores:
-    said, true = p.argmax(1), p[np.arange(len(y)), y]
-    tiny = np.finfo(np.float64).eps
-    areas = _areas(y == 1, p[:, 1]) if classes == 2 else _areas_over_classes(y, p)
-    brier = _mean((p[:, 1] - y) ** 2 if classes == 2 else ((p - np.eye(classes)[y]) ** 2).sum(1))
-    log_loss = _mean(-np.log(np.clip(true, tiny, 1 - tiny)))
-    calibration_error = _calibration_error(*confidence(y, p))
+def _over_classes(metric: Callable[..., float]) -> Metric:
+    """Score probabilities class against rest; the mean over the classes that the truth has (two: of class 1)."""
 
-    def scores(weights: Numbers) -> dict[str, float]:
-        roc_auc, average_precision = areas(weights)
-        hits, were, called = _counts(y, said, classes, weights)
-        f1 = 2 * hits / np.maximum(were + called, 1.0)
-        there = were > 0
-        return {
-            "roc_auc": roc_auc,
-            "average_precision": average_precision,
-            "f1": float(f1[1] if classes == 2 else f1.mean()),
-            "brier": brier(weights),
-            "accuracy": float(hits.sum() / were.sum()),
-            "balanced_accuracy": float((hits[there] / were[there]).mean()),
-            "log_loss": log_loss(weights),
-            "calibration_error": calibration_error(weights),
-        }
+    def score(y: Array, p: Array) -> float:
+        present = np.unique(y)
+        if len(present) < 2:
+            return float("nan")
+        if p.shape[1] == 2:
+            return float(metric(y, p[:, 1]))
+        return float(metric(y[:, None] == present, p[:, present], average="macro"))
 
-    return scores
-
-
-def _mean(values: Array) -> Mean:
-    numbers = np.asarray(values, dtype=np.float64)
-    return lambda weights: _dot(numbers, weights) / float(weights.sum())
-
-
-def _dot(a: Numbers, b: Numbers) -> float:
-    # Not a @ b: the threads that it starts wait for each other longer than they compute, where cores are busy.
-    return float(np.einsum("i,i->", a, b))
-
-
-def _ranked(positive: Array, score: Array) -> Callable[[Numbers], tuple[Numbers, Numbers]]:
-    """Prepare the weights of positives and of negatives at or above each distinct score, highest score first."""
-    order = np.argsort(-score, kind="stable")
-    ordered = score[order]
-    ends = np.flatnonzero(np.r_[ordered[1:] != ordered[:-1], True])
-    hit = positive[order].astype(np.float64)
-
-    def above(weights: Numbers) -> tuple[Numbers, Numbers]:
-        taken = weights[order]
-        everything, hits = np.cumsum(taken)[ends], np.cumsum(taken * hit)[ends]
-        return hits, everything - hits
-
-    return above
-
-
-def _areas(positive: Array, score: Array) -> Callable[[Numbers], tuple[float, float]]:
-    """Prepare the area under the ROC curve and the average precision.
-
-    The first is how often a positive outranks a negative, ties by half; the second the mean precision at each score,
-    weighted by the recall that it adds. Both are NaN unless there are positives and negatives.
-    """
-    above = _ranked(positive, score)
-
-    def areas(weights: Numbers) -> tuple[float, float]:
-        hits, misses = above(weights)
-        found, wrong = hits[-1], misses[-1]
-        if found == 0 or wrong == 0:
-            return float("nan"), float("nan")
-        gained = np.diff(hits, prepend=0.0)
-        outranked = _dot(gained, 2 * wrong - misses - np.r_[0.0, misses[:-1]])
-        # Before the first row of the resample nothing is found, and nothing is added.
-        precision = hits / np.maximum(hits + misses, 1.0)
-        return outranked / float(2 * found * wrong), _dot(gained, precision) / float(found)
-
-    return areas
-
-
-def _areas_over_classes(y: Array, p: Array) -> Callable[[Numbers], tuple[float, float]]:
-    areas = {index: _areas(y == index, p[:, index]) for index in np.unique(y)}
-
-    def mean(weights: Numbers) -> tuple[float, float]:
-        there = np.bincount(y, weights=weights)
-        values = np.array([each(weights) for index, each in areas.items() if there[index] > 0])
-        return float(values[:, 0].mean()), float(values[:, 1].mean())
-
-    return mean
-
-
-def _counts(y: Array, said: Array, classes: int, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    """Return per class how much was predicted rightly, was there, and was predicted."""
-
-    def sums(labels: Array, counted: Numbers) -> Numbers:
-        return np.bincount(labels, weights=counted, minlength=classes).astype(np.float64)
-
-    return sums(y, weights * (y == said)), sums(y, weights), sums(said, weights)
+    return score
 
 
 def confidence(y: Array, p: Array) -> tuple[Array, Numbers]:
@@ -202,20 +134,15 @@ def bins_of(said: Numbers) -> NDArray[np.int64]:
     return np.minimum((said * BINS).astype(np.int64), BINS - 1)
 
 
-def _calibration_error(came_true: Array, said: Numbers) -> Mean:
-    """Prepare the expected calibration error (Guo et al. 2017, equation 3).
+def calibration_error(y: Array, p: Array) -> float:
+    """Return the expected calibration error (Guo et al. 2017, equation 3), which scikit-learn does not have.
 
     The distance of the mean probability stated from the share that came true, per bin, weighted by the rows in it.
     """
-    bins, excess = bins_of(said), came_true - said
-
-    def error(weights: Numbers) -> float:
-        # The weight of a bin cancels: |mean of excess| · rows = |sum of excess|.
-        gaps = np.bincount(bins, weights=weights * excess, minlength=BINS)
-        # What rounding leaves of a perfect sum is no error.
-        return round(float(np.abs(gaps).sum() / weights.sum()), 12)
-
-    return error
+    came_true, said = confidence(y, p)
+    # The rows of a bin cancel: |mean of excess| · rows = |sum of excess|. What rounding leaves is no error.
+    gaps = np.bincount(bins_of(said), weights=came_true - said, minlength=BINS)
+    return round(float(np.abs(gaps).sum() / len(y)), 12)
 
 
 def _interval(value: float, spread: Numbers) -> Interval:
@@ -253,8 +180,9 @@ def precision_recall(positive: Array, score: Array) -> tuple[Numbers, Numbers, N
     if not positive.any():
         nothing = np.empty(0)
         return nothing, nothing, nothing
-    hits, misses = _ranked(positive, score)(np.ones(len(score)))
-    return np.unique(score)[::-1], hits / (hits + misses), hits / hits[-1]
+    precision, recall, scores = sk.precision_recall_curve(positive, score)
+    # scikit-learn begins at the lowest score, and adds a point that no score reaches.
+    return scores[::-1], precision[-2::-1], recall[-2::-1]
 
 
 def constant_predictions(problem: Problem, y_train: Array, rows: int) -> Array:

@@ -174,7 +174,9 @@ def predict_file(run: Path, file: Path, out: Path | None = None, *, console: Con
     """Predict the rows of a file and write them; return where."""
     console = console or Console()
     fitted = load(run)
-    frame = data.read(file)
+    frame, notes = data.read(file, kinds=fitted.kinds)
+    for note in notes:
+        console.print(f"note: {note}", soft_wrap=True, highlight=False, markup=False)
     target = out if out is not None else run / f"predictions-{Path(file.name.removesuffix('.gz')).stem}.parquet"
     if target.suffix.lower() not in WRITERS:
         raise InputError(f"--out {target}: wanted a name that ends in .parquet or .csv")

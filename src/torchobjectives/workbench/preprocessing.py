@@ -1,5 +1,6 @@
 """From columns to numbers: a scikit-learn transformer that has seen the training rows only."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,22 @@ import polars as pl
 import skops.io
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from torchobjectives._validate import near
+from torchobjectives.workbench.cells import DATE_START, not_numbers, row
+from torchobjectives.workbench.data import MOST_CATEGORIES as MOST_CATEGORIES
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 
-MOST_CATEGORIES = 50
+# What is fitted or transformed at once: enough to be quick, little enough to need no second table's memory.
+BLOCK_CELLS = 2**21
+MICROSECONDS_PER_DAY = 86_400e6
+KIND_WORDS = {"numeric": "numbers", "boolean": "true or false", "date": "dates"}
 # The imputer remembers the number format that it saw; a number format runs nothing.
 TRUSTED = ["numpy.dtype"]
 
@@ -39,74 +47,184 @@ def _kind(name: str, dtype: pl.DataType) -> str:
 
 
 def conform(features: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
-    """Return the columns in the types of their kinds: text for categories, numbers for all others."""
+    """Return the columns in the types of their kinds: text for categories, numbers for all others (dates in days).
+
+    Columns of no kind are left out; one that is not there, or holds something else than its kind, is an error.
+    """
+    absent = [name for name in kinds if name not in features.columns]
+    if absent:
+        others = [name for name in features.columns if name not in kinds] or features.columns
+        more = f" (nor {len(absent) - 1} more of the model's columns)" if len(absent) > 1 else ""
+        raise InputError(f"there is no column {absent[0]!r}{more}. {near(absent[0], others)}")
     return features.select(_conformed(features[name], kind) for name, kind in kinds.items())
 
 
 def _conformed(column: pl.Series, kind: str) -> pl.Series:
     if kind == "categorical":
         return column.cast(pl.String)
-    if kind == "date":
-        column = column.to_physical()
-    column = column.cast(pl.Float64).fill_nan(None)
+    if column.null_count() == len(column):
+        return column.cast(pl.Null).cast(pl.Float64)
+    if kind == "date" and column.dtype.is_temporal():
+        column = _days(column)
+    elif column.dtype.is_temporal() or kind == "date" or (column.dtype == pl.String and not_numbers(column).any()):
+        raise InputError(_misfit(column, kind))
+    column = column.cast(pl.Float64)
+    if column.is_nan().any():
+        column = column.fill_nan(None)
     if column.is_infinite().any():
         raise InputError(
-            f"column {column.name!r} holds infinite values: correct them, or leave the cells empty (missing)"
+            f"column {column.name!r} holds infinite values (first in row {row(column.is_infinite())}): correct them, "
+            "or leave the cells empty (missing)"
         )
     return column
 
 
+def _days(column: pl.Series) -> pl.Series:
+    """Return dates and times as days, whatever their unit: a table to predict on may have another one."""
+    if column.dtype == pl.Date:
+        return column.to_physical()
+    if isinstance(column.dtype, pl.Datetime):
+        return column.dt.epoch("us").cast(pl.Float64) / MICROSECONDS_PER_DAY
+    # A time of day counts from midnight.
+    return column.cast(pl.Duration("us")).to_physical().cast(pl.Float64) / MICROSECONDS_PER_DAY
+
+
+def _misfit(column: pl.Series, kind: str) -> str:
+    """Say which cell is the first that does not suit the kind."""
+    if column.dtype != pl.String:
+        held = "dates" if column.dtype.is_temporal() else "numbers"
+        return f"column {column.name!r} holds {held}, and the model learnt it as {KIND_WORDS[kind]}: correct the column"
+    no_date = ~column.str.contains(DATE_START)
+    odd = (no_date if kind == "date" else not_numbers(column)).fill_null(False)
+    first = row(odd)
+    return (
+        f"column {column.name!r} holds text (row {first}: {column[first - 1]!r}), and the model learnt it as "
+        f"{KIND_WORDS[kind]}: correct the cell, or leave it empty (missing)"
+    )
+
+
 def split(encoded: NDArray[Any], problem: Problem, *, valid: float, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Split the rows into training and validation, classes in equal shares; sorted row numbers."""
-    rows = len(encoded)
-    classes = len(problem.classes)
+    """Split the rows into training and validation, classes in equal shares; sorted row numbers.
+
+    Each class is in both parts, a rare one if need be with a row more than its share.
+    """
+    rows, classes = len(encoded), len(problem.classes)
+    if rows < 4:
+        raise InputError(f"{rows} rows are too few: wanted at least 2 to learn from and 2 to be judged by")
+    if classes:
+        _refuse_single_rows(encoded, problem)
     held_out = int(np.ceil(rows * valid))
     if min(held_out, rows - held_out) < max(2, classes):
-        raise InputError(
-            f"{rows} rows are too few for --valid {valid}: each part needs at least {max(2, classes)} rows"
-        )
-    if classes:
-        counts = np.bincount(encoded, minlength=classes)
-        if counts.min() < 2:
-            rare = problem.class_names[int(counts.argmin())]
-            raise InputError(
-                f"class {rare!r} has one row: each class needs one row to learn from and one to be judged by; "
-                "merge or remove rare classes" + ("" if problem.reason == "as asked" else ", or name the --task")
-            )
+        each = f"{max(2, classes)} rows" + (", one of each class" if classes > 2 else "")
+        raise InputError(f"{rows} rows are too few for --valid {valid}: each part needs at least {each}")
     train, held = train_test_split(
         np.arange(rows), test_size=valid, random_state=seed, stratify=encoded if classes else None
     )
+    if classes:
+        train, held = _lend(train, held, encoded, classes), _lend(held, train, encoded, classes)
     return np.sort(train), np.sort(held)
 
 
-def make_transformer(kinds: dict[str, str]) -> ColumnTransformer:
-    """Return the unfitted transformer for columns of these kinds."""
-    numeric = [name for name, kind in kinds.items() if kind != "categorical"]
-    categorical = [name for name, kind in kinds.items() if kind == "categorical"]
-    # A cell is missing for a reason: the indicator column lets the model learn from the fact.
-    fill = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    # None is one more category; unknown and rare ones share a column, so that 10^6 categories stay 50 columns.
-    one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False)
-    return ColumnTransformer(
-        [("numeric", make_pipeline(fill, StandardScaler()), numeric), ("categorical", one_hot, categorical)],
-        verbose_feature_names_out=False,
+def _refuse_single_rows(encoded: NDArray[Any], problem: Problem) -> None:
+    counts = np.bincount(encoded, minlength=len(problem.classes))
+    single = np.flatnonzero(counts < 2)
+    if not len(single):
+        return
+    rare, count = problem.class_names[single[0]], len(problem.classes)
+    which = f"class {rare!r} has" if len(single) == 1 else f"{len(single)} of {count} classes (such as {rare!r}) have"
+    other = ", or pass --task regression" if "regression" in problem.possible and problem.reason != "as asked" else ""
+    raise InputError(
+        f"{which} one row: each class needs one row to learn from and one to be judged by; merge or remove rare "
+        f"classes{other}"
     )
 
 
-def fit(kinds: dict[str, str], features: pl.DataFrame) -> ColumnTransformer:
-    """Return the transformer fitted to these rows: pass training rows, and no others."""
-    # What overflows here is refused by transform, in words.
+def _lend(part: NDArray[Any], other: NDArray[Any], encoded: NDArray[Any], classes: int) -> NDArray[Any]:
+    """Return a part with a row more of each class that it lacks, and one less of each that the other lacks.
+
+    The row that moves is the first of its class in the part that has them all, which is in random order.
+    """
+
+    def moved(there: NDArray[Any], here: NDArray[Any]) -> list[Any]:
+        lacking = np.setdiff1d(np.arange(classes), encoded[here])
+        return [there[encoded[there] == index][0] for index in lacking]
+
+    gone = moved(part, other)
+    return np.concatenate([np.setdiff1d(part, gone), np.array(moved(other, part), dtype=part.dtype)])
+
+
+def fit(kinds: dict[str, str], features: pl.DataFrame, rows: NDArray[Any] | None = None) -> ColumnTransformer:
+    """Return the transformer fitted to these rows, by default all: pass training rows, and no others."""
+
+    def block(columns: list[str]) -> pl.DataFrame:
+        return features.select(columns) if rows is None else features.select(columns)[rows]
+
+    count = features.height if rows is None else len(rows)
+    fitted = [
+        (f"{step}_{number}", FrozenEstimator(_fit_block(step, block(columns))), columns)
+        for number, (step, columns) in enumerate(_blocks(kinds, count))
+    ]
+    # Its parts are fitted already, each on its own columns, so that their copies of the table never exist at once.
+    return ColumnTransformer(fitted, verbose_feature_names_out=False).fit(features[:1])
+
+
+def _blocks(kinds: dict[str, str], rows: int) -> Iterator[tuple[str, list[str]]]:
+    """Group the columns that are fitted together: numbers by what memory allows, each category by itself."""
+    numeric = [name for name, kind in kinds.items() if kind != "categorical"]
+    size = max(1, BLOCK_CELLS // max(1, rows))
+    for start in range(0, len(numeric), size):
+        yield "numeric", numeric[start : start + size]
+    for name, kind in kinds.items():
+        if kind == "categorical":
+            yield "categorical", [name]
+
+
+def _fit_block(step: str, block: pl.DataFrame) -> Any:
+    if step == "categorical":
+        # None is one more category; unknown and rare ones share a column, so that 10^6 categories stay 50 columns.
+        encoder = OneHotEncoder(
+            handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False, dtype=np.float32
+        )
+        return encoder.fit(_telling(block.to_series()).to_frame())
+    # A cell is missing for a reason: the indicator column lets the model learn from the fact.
+    fill = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    # What overflows here is refused below, in words.
     with np.errstate(over="ignore", invalid="ignore"):
-        return make_transformer(kinds).fit(features)
+        pipeline = make_pipeline(fill, StandardScaler()).fit(block)
+    _refuse_overflow(pipeline.get_feature_names_out(), np.isfinite(pipeline[-1].var_))
+    return pipeline
+
+
+def _telling(column: pl.Series) -> pl.Series:
+    """Return what an encoder must see of a column: all rows of the frequent categories, and two that are rare.
+
+    It keeps every category that it sees, and any that it has not seen is a rare one to it.
+    """
+    # Of equally frequent ones the encoder keeps those that sort last, and missing sorts after all.
+    counts = column.value_counts(name="rows").sort("rows", column.name, descending=True, nulls_last=False)
+    if counts.height <= MOST_CATEGORIES:
+        return column
+    frequent = counts[column.name][: MOST_CATEGORIES - 1].to_list()
+    return pl.concat([column.filter(column.is_in(frequent, nulls_equal=True)), counts[column.name][-2:]])
 
 
 def transform(transformer: ColumnTransformer, features: pl.DataFrame) -> NDArray[np.float32]:
     """Return the columns as float32 numbers, one row per row."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        numbers: NDArray[np.float32] = np.asarray(transformer.transform(features), dtype=np.float32)
-    if not np.isfinite(numbers).all():
-        raise InputError("a numeric column holds values too large to scale: divide it, or take its logarithm")
+    names = transformer.get_feature_names_out()
+    numbers = np.empty((features.height, len(names)), dtype=np.float32)
+    size = max(1, BLOCK_CELLS // max(1, len(names)))
+    for start in range(0, features.height, size):
+        part = slice(start, start + size)
+        with np.errstate(over="ignore", invalid="ignore"):
+            numbers[part] = transformer.transform(features[part])
+        _refuse_overflow(names, np.asarray(np.isfinite(numbers[part]).all(axis=0)))
     return numbers
+
+
+def _refuse_overflow(names: Sequence[str], finite: NDArray[np.bool_]) -> None:
+    if not finite.all():
+        name = str(names[int(np.argmin(finite))])
+        raise InputError(f"column {name!r} holds values too large to scale: divide it, or take its logarithm")
 
 
 def save(transformer: ColumnTransformer, path: Path) -> None:
@@ -115,5 +233,15 @@ def save(transformer: ColumnTransformer, path: Path) -> None:
 
 
 def load(path: Path) -> ColumnTransformer:
-    """Read a stored transformer; a file that asks for types skops does not trust is refused."""
-    return skops.io.load(path, trusted=TRUSTED)
+    """Read a stored transformer; nothing in the file is run, and one that is none is refused."""
+    try:
+        foreign = set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED)
+        found = None if foreign else skops.io.load(path, trusted=TRUSTED)
+    except Exception as error:  # A damaged archive fails in as many ways as it has parts.
+        reason = (str(error).splitlines() or [""])[0]
+        raise InputError(f"{path} is damaged or not of a run ({type(error).__name__}: {reason}): fit again") from error
+    if foreign:
+        raise InputError(f"{path} asks for types that no run stores ({', '.join(sorted(foreign))}): do not trust it")
+    if not isinstance(found, ColumnTransformer):
+        raise InputError(f"{path} holds {type(found).__name__}, wanted the ColumnTransformer of a run: fit again")
+    return found

@@ -147,7 +147,7 @@ def prepare(config: RunConfig) -> Prepared:
     features = preprocessing.conform(table.features, kinds)
     y = problem.encode(table.target)
     train, valid = preprocessing.split(y, problem, valid=config.valid, seed=config.seed)
-    transformer = preprocessing.fit(kinds, features[train])
+    transformer = preprocessing.fit(kinds, features, train)
     x = preprocessing.transform(transformer, features)
     return Prepared(table, problem, kinds, transformer, x, y, {"train": train, "valid": valid})
 
@@ -330,6 +330,8 @@ def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Co
         console.print(f"{'note:':<11}{note}", soft_wrap=True, highlight=False, markup=False)
     for label, text in lines.items():
         console.print(f"{label + ':':<11}{text}", soft_wrap=True, highlight=False, markup=False)
+    for note in table.notes:
+        console.print(f"{'note:':<11}{note}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _score_table(scores: dict[str, Any]) -> RichTable:
