@@ -91,7 +91,8 @@ def test_a_missing_column_is_named(csv: Path, fit: Fit) -> None:
 def test_in_the_shell(csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]) -> None:
     folder = fit(data=csv, target="label")
     cli.main(("predict", "out", "people.csv"))
-    assert capsys.readouterr().out == "80 rows: out/predictions-people.parquet\n"
+    said = capsys.readouterr().out
+    assert said == "note: column 'since': read as dates\n80 rows: out/predictions-people.parquet\n"
     wanted = pl.read_parquet("out/predictions-people.parquet")
     assert wanted["prediction"].to_list() == pl.read_parquet(folder / "predictions.parquet")["prediction"].to_list()
     cli.main(("predict", "out", "people.csv", "--out", "said.csv"))

@@ -124,7 +124,7 @@ def test_a_plane_is_drawn_where_there_are_two_numbers(fit: Fit) -> None:
             pl.DataFrame({first: x, EVIL: y, "t": target}).write_parquet("plane.parquet")
             read, _ = page(fit(data=Path("plane.parquet"), target="t"))
             drawn = [label for label in read.labels if label.startswith("Decision regions")]
-            assert drawn == [f"Decision regions over {first} and {EVIL}"], number
+            assert drawn == [f"Decision regions over {first or 'column_0'} and {EVIL}"], number
             assert not read.bad
 
 

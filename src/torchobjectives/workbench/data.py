@@ -16,8 +16,8 @@ from torchobjectives.workbench.reading import read as read
 
 MOST_CLASSES = 20
 MOST_CATEGORIES = 50
-# Networks compute in single precision, where the square of a larger number overflows.
-LARGEST_TARGET = 1e18
+# Squares of larger numbers overflow, of smaller differences vanish; a difference in the last digits is noise.
+LARGEST_TARGET, LEAST_SPREAD, LEAST_SHARE = 1e150, 1e-150, 1e-13
 AUTO_RULE = (
     f"text, true/false and whole numbers with at most {MOST_CLASSES} distinct values are classes "
     "(2: binary, more: multiclass), other numbers regression"
@@ -167,10 +167,12 @@ def _refuse_overflow(target: pl.Series) -> None:
             f"the target {target.name!r} holds values too large to learn (row {row(large)}: "
             f"{numbers[row(large) - 1]:g}): divide it, or take its logarithm"
         )
-    if numbers.cast(pl.Float32).n_unique() < 2:
+    values = numbers.to_numpy()
+    spread, largest = float(np.ptp(values)), float(np.abs(values).max())
+    if spread < max(LEAST_SPREAD, LEAST_SHARE * largest):
         raise InputError(
-            f"the target {target.name!r} is constant in single precision, {numbers[0]:g} in every row: subtract that, "
-            "or multiply it"
+            f"the target {target.name!r} hardly varies, by {spread:g} around {numbers[0]:g}: subtract that, or "
+            "multiply it"
         )
 
 
