@@ -51,7 +51,8 @@ def conform(features: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
 
     Columns of no kind are left out; one that is not there, or holds something else than its kind, is an error.
     """
-    absent = [name for name in kinds if name not in features.columns]
+    there = set(features.columns)
+    absent = [name for name in kinds if name not in there]
     if absent:
         others = [name for name in features.columns if name not in kinds] or features.columns
         more = f" (nor {len(absent) - 1} more of the model's columns)" if len(absent) > 1 else ""
