@@ -171,9 +171,8 @@ def test_many_classes_are_encoded_as_they_sort() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ([0.0, 1e2000, 2e300], "row 2: 1e.300"),
+        ([0.0, 1e300, 2e300], "row 2: 1e.300"),
         ([1e-300, 2e-300], "hardly varies"),
-        ([10**30, 2 * 10**30, 3], "row 1: 1e.200"),
         ([[1], [2]], "List"),
         ([1.0, float("inf")], "infinite values .first in row 2"),
     ],
