@@ -70,10 +70,12 @@ def test_copied_parts_equal_the_source(file: str, name: str) -> None:
     assert documents.part(text, name) == documents.COPIED[file, name](), "run: ./dev python -m tests.documents"
 
 
-def test_every_loss_is_in_the_table() -> None:
+def test_every_loss_is_in_the_tables() -> None:
     table = documents.loss_table()
-    for class_name, _ in _exports.LOSSES.values():
+    guarantees = (documents.ROOT / "docs/guarantees.md").read_text(encoding="utf-8")
+    for name, (class_name, _) in _exports.LOSSES.items():
         assert f"`{class_name}`" in table
+        assert f"| {name} |" in guarantees, "run: ./dev test --all"
 
 
 def test_relative_links_lead_somewhere() -> None:

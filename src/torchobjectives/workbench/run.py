@@ -18,10 +18,11 @@ from rich.table import Table as RichTable
 from torchobjectives import Loss
 from torchobjectives._link import IDENTITY
 from torchobjectives.workbench import data, folders, metrics, models, objectives, preprocessing, report, training
+from torchobjectives.workbench.callbacks import Interrupts
 from torchobjectives.workbench.config import FitOptions, RunConfig, requested
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted
-from torchobjectives.workbench.training import Interrupts, Outcome
+from torchobjectives.workbench.training import Outcome
 
 SPLITS = ("train", "valid")
 

@@ -3,14 +3,12 @@
 import hashlib
 import logging
 import os
-import signal
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import lightning
 import numpy as np
@@ -18,8 +16,9 @@ import polars as pl
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, RichProgressBar
+from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor, nn
@@ -28,6 +27,7 @@ from torch.utils.data import DataLoader, Sampler, SequentialSampler, TensorDatas
 from torchobjectives import Loss, global_mean, param_groups
 from torchobjectives._validate import near
 from torchobjectives.workbench import logs, metrics
+from torchobjectives.workbench.callbacks import EveryEpoch, History, Interrupts, KeepBest, Patience
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
@@ -210,129 +210,6 @@ def _seeds(seed: int, epoch: int) -> tuple[int, int]:
     return int(order), int(numbers)
 
 
-class History(Callback):
-    """Keeps every term of every epoch; prints plain lines where no progress bar can be shown."""
-
-    def __init__(self, console: Console, epochs: int, *, lines: bool) -> None:
-        self.rows: list[dict[str, float]] = []
-        self._console = console
-        self._epochs = epochs
-        self._lines = lines
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Take the epoch's means; validation has run by now."""
-        # Lightning gives validation first, since it ends first.
-        names = sorted(trainer.callback_metrics, key=lambda name: name.startswith("valid_"))
-        logged = {name: float(trainer.callback_metrics[name]) for name in names}
-        self.rows.append({"epoch": len(self.rows) + 1, **logged})
-        done = len(self.rows)
-        if self._lines and (done % max(1, self._epochs // 10) == 0 or done in (1, self._epochs)):
-            terms = "  ".join(f"{name} {value:.4g}" for name, value in logged.items())
-            self._console.print(f"epoch {done}/{self._epochs}  {terms}", soft_wrap=True, highlight=False)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The rows so far, for the checkpoint."""
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where a checkpoint ends."""
-        self.rows = list(state_dict["rows"])
-
-    def table(self) -> pl.DataFrame:
-        """Return one row per epoch."""
-        return pl.DataFrame(self.rows)
-
-
-class KeepBest(Callback):
-    """Keeps the weights of the epoch that did best on the validation rows."""
-
-    def __init__(self, monitor: str, *, higher: bool) -> None:
-        self._monitor, self._sign = monitor, -1.0 if higher else 1.0
-        self.value = float("inf")
-        self.epoch: int | None = None
-        self.weights: dict[str, Tensor] = {}
-
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Keep a copy if this epoch is better than all before."""
-        value = self._sign * float(trainer.callback_metrics[self._monitor])
-        if value < self.value:
-            self.value, self.epoch = value, trainer.current_epoch + 1
-            self.weights = {name: tensor.clone() for name, tensor in pl_module.state_dict().items()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """The best so far, for the checkpoint."""
-        return {"value": self.value, "epoch": self.epoch, "weights": self.weights}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where a checkpoint ends."""
-        self.value, self.epoch, self.weights = state_dict["value"], state_dict["epoch"], state_dict["weights"]
-
-
-class Patience(EarlyStopping):
-    """Lightning's early stopping; a run that is resumed after it had stopped stays stopped."""
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Stop at once where a checkpoint says so."""
-        if self.wait_count >= self.patience:
-            trainer.should_stop = True
-
-
-class EveryEpoch(Checkpoint):
-    """Writes a checkpoint when an epoch ends, which is where the next one starts; never a half-written one."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Write, then put it in the place of the last one."""
-        fresh = self._path.with_name(self._path.name + ".new")
-        trainer.save_checkpoint(fresh)
-        if trainer.is_global_zero:
-            fresh.replace(self._path)
-
-
-class Interrupts(Callback):
-    """Ctrl-C ends training after the batch at hand, so that weights are never half a step."""
-
-    def __init__(self, console: Console) -> None:
-        self.count = 0
-        self._console = console
-        self._before: Any = None
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._on_signal)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def again(self) -> None:
-        """Take Ctrl-C again, which Lightning leaves ignored after the first."""
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._on_signal)
-
-    def _on_signal(self, number: int, frame: object) -> None:
-        self.count += 1
-        if self.count >= 3:
-            raise KeyboardInterrupt
-        said = "interrupted: the model and report so far are being written" if self.count == 1 else "still writing"
-        self._console.print(f"{said}; press Ctrl-C {3 - self.count} more time(s) to stop at once", soft_wrap=True)
-
-    def _stop_if_asked(self) -> None:
-        if self.count:
-            raise KeyboardInterrupt
-
-    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        """Stop here, if asked to."""
-        self._stop_if_asked()
-
-    def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        """Stop here, if asked to."""
-        self._stop_if_asked()
-
-
 def monitored(config: RunConfig, problem: Problem, fitted: Fitted) -> tuple[str, bool] | None:
     """What decides which epoch is best, as it is logged, and whether more of it is better."""
     watched = config.watched
@@ -402,26 +279,37 @@ def _trainer(config: RunConfig, callbacks: list[Callback], folder: Path, *, prog
     elastic = TorchElasticEnvironment.detect()
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if elastic and config.devices == 1 else config.devices
     several = devices > 1 or (elastic and int(os.environ.get("WORLD_SIZE", "1")) > 1)
-    return lightning.Trainer(
-        accelerator=accelerator(config.device),
-        devices=devices,
-        num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")) if elastic else 1,
-        strategy="ddp" if several else "auto",
-        # A batch system's variables are no wish to train on all of its nodes.
-        plugins=None if elastic else [LightningEnvironment()],
-        precision=config.precision,
-        max_epochs=config.epochs,
-        callbacks=callbacks,
-        default_root_dir=folder,
-        deterministic=True,
-        gradient_clip_val=GRADIENT_NORM,
-        enable_model_summary=False,
-        enable_progress_bar=progress_bar,
-        logger=logs.logger(config, folder),
-        log_every_n_steps=1,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
+    with _refused_in_words(config):
+        return lightning.Trainer(
+            accelerator=accelerator(config.device),
+            devices=devices,
+            num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")) if elastic else 1,
+            strategy="ddp" if several else "auto",
+            # A batch system's variables are no wish to train on all of its nodes.
+            plugins=None if elastic else [LightningEnvironment()],
+            precision=config.precision,
+            max_epochs=config.epochs,
+            callbacks=callbacks,
+            default_root_dir=folder,
+            deterministic=True,
+            gradient_clip_val=GRADIENT_NORM,
+            enable_model_summary=False,
+            enable_progress_bar=progress_bar,
+            logger=logs.logger(config, folder),
+            log_every_n_steps=1,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+
+
+@contextmanager
+def _refused_in_words(config: RunConfig) -> Iterator[None]:
+    """Say in one line which devices or precision Lightning cannot have."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        flags = f"--device {config.device} --devices {config.devices} --precision {config.precision}"
+        raise InputError(f"{flags}: {' '.join(str(error).split())}") from error
 
 
 def rank() -> int:
