@@ -175,8 +175,6 @@ def predict_file(run: Path, file: Path, out: Path | None = None, *, console: Con
     console = console or Console()
     fitted = load(run)
     frame, notes = data.read(file, kinds=fitted.kinds)
-    for note in notes:
-        console.print(f"note: {note}", soft_wrap=True, highlight=False, markup=False)
     target = out if out is not None else run / f"predictions-{Path(file.name.removesuffix('.gz')).stem}.parquet"
     if target.suffix.lower() not in WRITERS:
         raise InputError(f"--out {target}: wanted a name that ends in .parquet or .csv")
@@ -184,6 +182,8 @@ def predict_file(run: Path, file: Path, out: Path | None = None, *, console: Con
         what = "is a folder" if target.is_dir() else "is the file that is read"
         raise InputError(f"--out {target} {what}: name another file")
     predicted = fitted.predict(frame)
+    for note in notes:
+        console.print(f"note: {note}", soft_wrap=True, highlight=False, markup=False)
     fresh = target.with_name(target.name + ".new")
     try:
         WRITERS[target.suffix.lower()](predicted, fresh)

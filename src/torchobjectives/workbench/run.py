@@ -327,8 +327,6 @@ def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Co
             f"{n} {w:.3g}" for n, w in zip(problem.class_names, fitted.class_weights.tolist(), strict=True)
         )
         lines["weights"] = f"of rows, by class: {shown}"
-    for note in table.notes:
-        console.print(f"{'note:':<11}{note}", soft_wrap=True, highlight=False, markup=False)
     for label, text in lines.items():
         console.print(f"{label + ':':<11}{text}", soft_wrap=True, highlight=False, markup=False)
     for note in table.notes:
