@@ -1,6 +1,7 @@
 """One run, from the configuration to the finished folder."""
 
 import errno
+import io
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -281,7 +282,10 @@ def save(
             "link": term.link.name,
         },
     }
-    torch.save(model, folder / "model.pt")
+    # By way of memory: where the disk is full, torch's own writer says so in other words than the system's.
+    buffer = io.BytesIO()
+    torch.save(model, buffer)
+    (folder / "model.pt").write_bytes(buffer.getvalue())
 
 
 def predictions(prepared: Prepared, predicted: NDArray[np.float64]) -> pl.DataFrame:
