@@ -11,7 +11,9 @@ from torchobjectives._exports import HOMES
 
 if TYPE_CHECKING:
     from torchobjectives import functional as functional
+    from torchobjectives import integrations as integrations
     from torchobjectives import links as links
+    from torchobjectives import workbench as workbench
     from torchobjectives._loss import (
         Loss as Loss,
     )
@@ -223,12 +225,15 @@ __all__ = [
 ]
 
 
+_MODULES = ("functional", "integrations", "links", "workbench")
+
+
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name in HOMES:
         value = getattr(import_module(f"torchobjectives.{HOMES[name]}"), name)
-    elif name in ("functional", "links"):
+    elif name in _MODULES:
         value = import_module(f"torchobjectives.{name}")
     else:
         from torchobjectives._validate import near
@@ -239,4 +244,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "functional", "links"]
+    return [*__all__, *_MODULES]

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import torch
 
+import torchobjectives
 from tests.workbench.conftest import Fit, people
 from torchobjectives import cli, workbench
 from torchobjectives.workbench import InputError, load
@@ -186,5 +187,6 @@ def test_preprocessing_of_foreign_types_is_refused(csv: Path, fit: Fit) -> None:
 def test_the_face_of_the_workbench() -> None:
     assert workbench.__all__ == ["FittedRun", "InputError", "load"]
     assert workbench.load is load
+    assert torchobjectives.workbench.load is load
     with pytest.raises(AttributeError, match="has no 'laod'"):
         workbench.laod  # noqa: B018
