@@ -61,8 +61,9 @@ class Prepared:
         """Return one part of the rows as tensors."""
         # A regression's numbers keep their digits: see models.Rescale.
         dtype = {"multiclass": torch.int64, "binary": torch.float32, "regression": torch.float64}[self.problem.task]
-        rows = self.rows[name]
-        return training.Data(torch.from_numpy(self.x[rows]), torch.as_tensor(self.y[rows], dtype=dtype))
+        return training.Data(
+            torch.from_numpy(self.x), torch.as_tensor(self.y, dtype=dtype), torch.from_numpy(self.rows[name])
+        )
 
 
 def fit_as_asked(file: Path | None, options: FitOptions) -> str:
@@ -165,8 +166,8 @@ def assemble(config: RunConfig, prepared: Prepared) -> Fitted:
     except (RuntimeError, MemoryError) as error:
         raise InputError(f"--hidden {config.hidden}: the network does not fit into memory") from error
     with torch.no_grad():
-        probe = training.Data(*(part[:8] for part in vars(prepared.part("train")).values()))
-        terms = [objectives.with_scalar(term, network(probe.x), probe.y) for term in terms]
+        x, y = prepared.part("train")[:8]
+        terms = [objectives.with_scalar(term, network(x), y) for term in terms]
     fitted = Fitted(network, terms, objectives.build_objective(config, terms), weights)
     _try(fitted, prepared)
     return replace(fitted, unit=_unit(fitted, prepared.part("train")))
@@ -182,8 +183,8 @@ def _unit(fitted: Fitted, part: training.Data) -> float:
         return 1.0
     fitted.objective.eval()
     fitted.network.eval()
-    raw = training.predict_raw(fitted.network, part.x).clone().requires_grad_()
-    (slope,) = torch.autograd.grad(fitted.evaluate(raw, part.y), raw)
+    raw, y = training.raw_and_truth(fitted.network, part)
+    (slope,) = torch.autograd.grad(fitted.evaluate(raw.requires_grad_(), y), raw)
     fitted.objective.train()
     fitted.network.train()
     return float(slope.abs().sum()) * scale or 1.0
@@ -215,8 +216,8 @@ def _try(fitted: Fitted, prepared: Prepared) -> None:
     try:
         with torch.no_grad():
             for part in map(prepared.part, SPLITS):
-                raw = fitted.network(part.x)
-                value = fitted.evaluate(raw, part.y)
+                raw, y = training.raw_and_truth(fitted.network, part)
+                value = fitted.evaluate(raw, y)
     except Exception as error:
         if isinstance(error, TypeError | ValueError) or not isinstance(fitted.loss, Loss):
             # A loss of the user's own may fail in any way.

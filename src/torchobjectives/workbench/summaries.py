@@ -54,14 +54,16 @@ def use(prepared: "Prepared", network: nn.Module) -> dict[str, Any] | None:
     categories), each weight times the standard deviation of its input in the training rows: 1 for a scaled number, 0
     for one that never changes. None where no first layer reads the inputs.
     """
-    x = prepared.x[prepared.rows["train"]]
-    first = next((m for m in network.modules() if isinstance(m, nn.Linear) and m.in_features == x.shape[1]), None)
+    width, train = prepared.x.shape[1], prepared.rows["train"]
+    first = next((m for m in network.modules() if isinstance(m, nn.Linear) and m.in_features == width), None)
     if first is None:
         return None
     weight = first.weight.detach().double().cpu().numpy()
     columns = list(prepared.kinds)
-    owner = np.array([columns.index(name) for name in input_columns(prepared.transformer, x.shape[1])])
-    power = (weight**2).sum(0) * x.var(0, dtype=np.float64)
+    owner = np.array([columns.index(name) for name in input_columns(prepared.transformer, width)])
+    # Column by column: all of them at once, in float64, would be twice the table.
+    variance = np.array([column[train].var(dtype=np.float64) for column in prepared.x.T])
+    power = (weight**2).sum(0) * variance
     norms = np.sqrt(np.bincount(owner, weights=power, minlength=len(columns)))
     inputs = np.bincount(owner, minlength=len(columns))
     touched = np.bincount(owner, weights=(weight != 0).any(0), minlength=len(columns))

@@ -22,7 +22,7 @@ from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTh
 from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Sampler, SequentialSampler, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from torchobjectives import Loss, global_mean, param_groups
 from torchobjectives._validate import near
@@ -40,11 +40,24 @@ LAST = "checkpoints/last.ckpt"
 
 
 @dataclass(frozen=True)
-class Data:
-    """Rows as tensors: what goes in, and the truth."""
+class Data(Dataset[Batch]):
+    """Some of the rows of a table, as tensors of all of them: nothing is copied before a batch is taken."""
 
     x: Tensor
     y: Tensor
+    rows: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, batch: Any) -> Batch:
+        """Return the inputs and the truth of several rows, by their numbers among these."""
+        rows = self.rows[batch]
+        return self.x[rows], self.y[rows]
+
+    def chunks(self) -> Iterator[Batch]:
+        """Return all rows in order, in large batches."""
+        return (self[part] for part in slices(len(self)))
 
 
 @dataclass(frozen=True)
@@ -142,8 +155,9 @@ def fingerprint(*parts: Data) -> str:
     """A number for what rows hold: other rows, or others in their order, have another."""
     digest = hashlib.sha256()
     for part in parts:
-        for values in (part.x, part.y):
-            digest.update(values.contiguous().numpy().data)
+        for batch in part.chunks():
+            for values in batch:
+                digest.update(values.contiguous().numpy().data)
     return digest.hexdigest()
 
 
@@ -252,7 +266,7 @@ def train(
         trainer = _trainer(config, callbacks, folder, progress_bar=on_terminal)
         if trainer.world_size > 1:
             share_means(fitted)
-        sampler = Batches(len(train.x), config, rank=trainer.global_rank, processes=trainer.world_size)
+        sampler = Batches(len(train), config, rank=trainer.global_rank, processes=trainer.world_size)
         try:
             trainer.fit(
                 module,
@@ -330,21 +344,25 @@ def accelerator(device: str) -> str:
 
 def _batches(data: Data, sampler: Sampler[list[int]] | None = None) -> DataLoader[Any]:
     """Return batches; one is one indexing, not one per row. Without a sampler: large ones, in order."""
-    rows = TensorDataset(data.x, data.y)
-    return DataLoader(rows, sampler=_Chunks(len(data.x)) if sampler is None else sampler, batch_size=None)
+    return DataLoader(data, sampler=_Chunks(len(data)) if sampler is None else sampler, batch_size=None)
 
 
-class _Chunks(SequentialSampler):
+class _Chunks(Sampler[slice]):
     """Large batches of neighbours."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
 
-    def __iter__(self) -> Iterator[Any]:
-        return (slice(start, start + VALIDATION_BATCH) for start in range(0, self._rows, VALIDATION_BATCH))
+    def __iter__(self) -> Iterator[slice]:
+        return slices(self._rows)
 
     def __len__(self) -> int:
         return -(-self._rows // VALIDATION_BATCH)
+
+
+def slices(rows: int) -> Iterator[slice]:
+    """Return the parts in which many rows are evaluated: what is in between for all of them would not fit."""
+    return (slice(start, start + VALIDATION_BATCH) for start in range(0, rows, VALIDATION_BATCH))
 
 
 @contextmanager
@@ -370,7 +388,14 @@ def _contained() -> Iterator[None]:
 @torch.inference_mode()
 def predict_raw(network: torch.nn.Module, x: Tensor) -> Tensor:
     """Return the network's raw output, in chunks."""
-    return torch.cat([network(chunk) for chunk in x.tensor_split(max(1, -(-len(x) // VALIDATION_BATCH)))])
+    return torch.cat([network(x[part]) for part in slices(len(x))])
+
+
+@torch.no_grad()
+def raw_and_truth(network: torch.nn.Module, data: Data) -> Batch:
+    """Return the network's raw output and the truth for all rows, in chunks."""
+    raw, truth = zip(*((network(x), y) for x, y in data.chunks()), strict=True)
+    return torch.cat(raw), torch.cat(truth)
 
 
 @torch.inference_mode()
