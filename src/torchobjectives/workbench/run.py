@@ -148,7 +148,8 @@ def prepare(config: RunConfig) -> Prepared:
     problem = data.pose(table.target, config.task)
     kinds = preprocessing.column_kinds(table.features)
     features = preprocessing.conform(table.features, kinds)
-    y = problem.encode(table.target)
+    # Arrays of polars' are read-only, which torch warns of.
+    y = np.require(problem.encode(table.target), requirements="W")
     train, valid = preprocessing.split(y, problem, valid=config.valid, seed=config.seed)
     transformer = preprocessing.fit(kinds, features, train)
     x = preprocessing.transform(transformer, features)
