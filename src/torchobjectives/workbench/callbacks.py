@@ -93,6 +93,10 @@ class EveryEpoch(Checkpoint):
             fresh.replace(self._path)
 
 
+class StoppedError(Exception):
+    """Training was asked to stop, and has: between two batches, in all processes after the same one."""
+
+
 class Interrupts(Callback):
     """Ctrl-C ends training after the batch at hand, so that weights are never half a step."""
 
@@ -110,11 +114,6 @@ class Interrupts(Callback):
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 
-    def again(self) -> None:
-        """Take Ctrl-C again, which Lightning leaves ignored after the first."""
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._on_signal)
-
     def _on_signal(self, number: int, frame: object) -> None:
         self.count += 1
         if self.count >= 3:
@@ -122,14 +121,15 @@ class Interrupts(Callback):
         said = "interrupted: the model and report so far are being written" if self.count == 1 else "still writing"
         self._console.print(f"{said}; press Ctrl-C {3 - self.count} more time(s) to stop at once", soft_wrap=True)
 
-    def _stop_if_asked(self) -> None:
-        if self.count:
-            raise KeyboardInterrupt
+    def _stop_if_asked(self, trainer: lightning.Trainer) -> None:
+        # The processes of a run may hear of it at different batches; one that went on alone would wait for ever.
+        if trainer.strategy.reduce_boolean_decision(self.count > 0, all=False):
+            raise StoppedError
 
-    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
+    def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
         """Stop here, if asked to."""
-        self._stop_if_asked()
+        self._stop_if_asked(trainer)
 
-    def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
+    def on_validation_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
         """Stop here, if asked to."""
-        self._stop_if_asked()
+        self._stop_if_asked(trainer)

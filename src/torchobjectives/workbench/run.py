@@ -90,7 +90,8 @@ def fit_with_status(config: RunConfig, *, console: Console | None = None) -> tup
         fitted = assemble(config, prepared)
         if not first:
             # Another process of the same run: it trains with the first, which alone writes.
-            _train(config, prepared, fitted, folders.partial_of(config), console)
+            with Interrupts(console) as interrupts:
+                _train(config, prepared, fitted, folders.partial_of(config), console, interrupts)
             return config.folder, "done"
         with folders.building(config) as folder:
             _announce(config, prepared, fitted, console)
@@ -129,17 +130,10 @@ def _fit_in(
 
 
 def _train(
-    config: RunConfig,
-    prepared: Prepared,
-    fitted: Fitted,
-    folder: Path,
-    console: Console,
-    interrupts: Interrupts | None = None,
+    config: RunConfig, prepared: Prepared, fitted: Fitted, folder: Path, console: Console, interrupts: Interrupts
 ) -> Outcome:
     train, valid = map(prepared.part, SPLITS)
-    return training.train(
-        fitted, train, valid, config, prepared.problem, folder, console, interrupts or Interrupts(console)
-    )
+    return training.train(fitted, train, valid, config, prepared.problem, folder, console, interrupts)
 
 
 def prepare(config: RunConfig) -> Prepared:

@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchobjectives import Loss, global_mean, param_groups
 from torchobjectives._validate import near
 from torchobjectives.workbench import logs, metrics
-from torchobjectives.workbench.callbacks import EveryEpoch, History, Interrupts, KeepBest, Patience
+from torchobjectives.workbench.callbacks import EveryEpoch, History, Interrupts, KeepBest, Patience, StoppedError
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
@@ -275,12 +275,11 @@ def train(
                 ckpt_path=str(last) if last.exists() else None,
                 weights_only=True,
             )
-        except (SystemExit, KeyboardInterrupt, RuntimeError):
-            # Lightning turns Ctrl-C into an exit of its own; another process that got it first breaks the line.
-            if not interrupts.count:
-                raise
+        except StoppedError:
             interrupted = True
-            interrupts.again()
+        except SystemExit:
+            # What Lightning makes of a Ctrl-C that may not wait.
+            raise KeyboardInterrupt from None
     if best is not None and best.weights:
         module.load_state_dict(best.weights)
     module.cpu().eval()
