@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,11 +91,11 @@ def test_killed_in_the_middle_of_an_epoch(whole: Path, capsys: pytest.CaptureFix
     same_run(whole, Path("killed"))
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(("number", "times"), [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 1)])
 def test_interrupted_leaves_a_run_that_can_be_used_and_continued(
-    whole: Path, times: int, capsys: pytest.CaptureFixture[str]
+    whole: Path, number: int, times: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = cut_off("stopped", signal.SIGINT, times=times)
+    done = cut_off("stopped", number, times=times)
     assert (done.returncode, done.stderr) == (130, "")
     assert "interrupted after 2 of 6 epochs; --resume --out stopped continues" in done.stdout
     folder = Path("stopped")
@@ -156,7 +157,28 @@ def test_other_rows_are_not_continued_on(csv: Path, fit: Fit, capsys: pytest.Cap
     with pytest.raises(SystemExit):
         cli.main(("fit", "--resume", "--out", str(folder), "--epochs", "3"))
     assert "not those that the run began with" in capsys.readouterr().err
-    assert Path("out.partial/checkpoints/last.ckpt").exists(), "nothing is lost"
+    assert not Path("out.partial").exists()
+    assert RunConfig.from_toml((folder / "config.toml").read_text()).epochs == 2, "the run is as it was"
+    assert folders.status(folder) == "done"
+
+
+def test_what_would_be_replaced_is_said_before_training(
+    csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = fit(data=csv, target="label", epochs=1)
+    shutil.copytree(folder, "out.partial")
+    with pytest.raises(SystemExit):
+        cli.main(("fit", "--resume", "--out", str(folder), "--epochs", "2"))
+    assert "both exist" in capsys.readouterr().err
+
+
+def test_replacing_a_run_touches_nothing_beside_it(csv: Path, fit: Fit) -> None:
+    folder = fit(data=csv, target="label", epochs=1)
+    Path("out.old").mkdir()
+    Path("out.old/mine.txt").write_text("chapter one")
+    fit(data=csv, target="label", epochs=1)
+    assert {path.name for path in folder.parent.iterdir()} == {"people.csv", "out", "out.old"}
+    assert Path("out.old/mine.txt").exists()
 
 
 @pytest.mark.parametrize(

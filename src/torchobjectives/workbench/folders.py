@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,10 @@ def check(config: RunConfig) -> None:
         folder, partial = config.folder, partial_of(config)
         _check_place(config, folder)
         if config.resume:
+            if folder.exists() and partial.exists():
+                raise InputError(
+                    f"--resume: {folder} and {partial} both exist, and one would replace the other: move {folder} away"
+                )
             return
         if folder.exists() or folder.is_symlink():
             _check_replaceable(folder, config)
@@ -165,9 +171,12 @@ def building(config: RunConfig) -> Iterator[Path]:
     Wrong input leaves nothing; after any other failure what was written stays under the partial name.
     """
     final, partial = config.folder, partial_of(config)
+    before = _stored(partial if partial.exists() else final) if config.resume else None
     try:
         made = _made(final, partial, config)
     except OSError as error:
+        if config.resume:
+            _give_back(final, partial, before)
         raise InputError(f"--out {final}: cannot write there ({error.strerror})") from error
     with _locked(partial):
         try:
@@ -177,7 +186,9 @@ def building(config: RunConfig) -> Iterator[Path]:
                 _remove(partial, made)
             raise
         except InputError:
-            if not config.resume:
+            if config.resume:
+                _give_back(final, partial, before)
+            else:
                 _remove(partial, made)
             raise
         _finish(final, partial, config)
@@ -192,9 +203,35 @@ def _made(final: Path, partial: Path, config: RunConfig) -> list[Path]:
             shutil.rmtree(partial)
     made = [folder for folder in (partial, *partial.parents) if not folder.exists()]
     (partial / "checkpoints").mkdir(parents=True, exist_ok=True)
-    # First of all: by this file an unfinished run is known.
-    (partial / CONFIG).write_text(config.to_toml(), encoding="utf-8")
+    # First of all: by this file an unfinished run is known. Never half of it.
+    fresh = partial / (CONFIG + ".new")
+    fresh.write_text(config.to_toml(), encoding="utf-8")
+    fresh.replace(partial / CONFIG)
     return made
+
+
+@dataclass(frozen=True)
+class _Before:
+    """Where a run that is to be continued lay, and its configuration."""
+
+    was_final: bool
+    config: bytes
+
+
+def _stored(place: Path) -> _Before:
+    return _Before(not place.name.endswith(PARTIAL), (place / CONFIG).read_bytes())
+
+
+def _give_back(final: Path, partial: Path, before: "_Before | None") -> None:
+    """Leave a run that was refused to be continued as it was."""
+    if before is None or not partial.exists():
+        return
+    with suppress(OSError):
+        (partial / (CONFIG + ".new")).unlink(missing_ok=True)
+        (partial / CONFIG).write_bytes(before.config)
+        if before.was_final and not final.exists():
+            (partial / LOCK).unlink(missing_ok=True)
+            partial.rename(final)
 
 
 def _remove(partial: Path, made: list[Path]) -> None:
@@ -214,10 +251,11 @@ def _finish(final: Path, partial: Path, config: RunConfig) -> None:
         _check_replaceable(final, config)
     except InputError as error:
         raise InputError(f"{error}; the finished run is in {partial}") from None
-    old = final.with_name(final.name + ".old")
-    final.rename(old)
+    # Into an empty folder that nobody else can have.
+    aside = Path(tempfile.mkdtemp(prefix=f".{final.name[:100]}.", dir=final.parent))
+    final.rename(aside / "old")
     partial.rename(final)
-    shutil.rmtree(old)
+    shutil.rmtree(aside)
 
 
 @contextmanager
