@@ -194,7 +194,7 @@ def test_a_taken_folder_is_never_touched_unless_it_is_a_run(csv: Path, capsys: p
     Path("run/people.csv").unlink()
 
 
-@pytest.mark.parametrize("out", [".", "/", "..", "a" * 300, "x/../.."])
+@pytest.mark.parametrize("out", ["~/x", "a::b", "file://y", ".", "/", "..", "a" * 300, "x/../.."])
 def test_no_place_for_a_run(csv: Path, out: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--out" in wrong((*FIT, "--epochs", "1", "--out", out), capsys)
 

@@ -116,6 +116,8 @@ def test_what_it_learns_is_trained(csv: Path, fit: Fit) -> None:
         ("unread.py:Five", ["unread.py does not run", "SyntaxError", "line 1"]),
         ("late.py:loss", ["late.py:loss", "cannot be computed on this data", "no such thing"]),
         ("none.py:loss", ["scalar tensor"]),
+        ("ends.py:loss", ["cannot be computed on this data"]),
+        ("raises.py:Wrong", ["raises.py:Wrong", "missing"]),
     ],
 )
 def test_what_is_wrong_is_said(csv: Path, loss: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,6 +125,8 @@ def test_what_is_wrong_is_said(csv: Path, loss: str, words: list[str], capsys: p
     Path("unread.py").write_text("def loss(:\n")
     Path("late.py").write_text("def loss(p, t):\n    raise KeyError('no such thing')\n")
     Path("none.py").write_text("def loss(p, t):\n    return None\n")
+    Path("ends.py").write_text("import sys\ndef loss(p, t):\n    sys.exit(0)\n")
+    Path("raises.py").write_text("class Wrong:\n    def __init__(self):\n        raise KeyError('missing')\n")
     with pytest.raises(SystemExit) as stopped:
         cli.main(("fit", "people.csv", "--target", "income", "--loss", loss))
     said = capsys.readouterr().err
@@ -141,6 +145,12 @@ def test_several_terms_add_up(csv: Path, fit: Fit) -> None:
     assert total.to_numpy() == pytest.approx(history["train_objective"].to_numpy(), rel=1e-5)
     report = (folder / "report.html").read_text()
     assert "0.5·BinaryCrossEntropyLoss" in report
+
+
+def test_terms_do_not_take_names_of_the_history(csv: Path, fit: Fit) -> None:
+    Path("named.py").write_text("def objective(p, t):\n    return (p - t).square().mean()\n")
+    with pytest.raises(InputError, match="'objective' is a name of the report's own"):
+        fit(data=csv, target="income", loss=["mse_loss", "named.py:objective"])
 
 
 def test_terms_must_share_the_output(csv: Path, fit: Fit) -> None:

@@ -73,6 +73,8 @@ def check(config: RunConfig) -> None:
 def _check_place(config: RunConfig, folder: Path) -> None:
     if not folder.name or folder.name == "..":
         raise InputError(f"--out {folder}: name a new folder, such as runs/{config.name}")
+    if "::" in str(folder) or ":/" in str(folder) or str(folder).startswith("~"):
+        raise InputError(f"--out {folder} is no plain path of a folder (no ::, no address, no ~): name another")
     if folder.is_symlink():
         raise InputError(f"--out {folder} is a link: name a folder of its own")
     if config.data is not None and (folder.exists() or partial_of(config).exists()):

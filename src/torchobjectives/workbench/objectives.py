@@ -30,6 +30,11 @@ DEFAULT_LOSSES = {
 # How a raw prediction is read where the loss does not say.
 LINKS: dict[str, Link] = {"binary": LOGIT, "multiclass": SOFTMAX, "regression": IDENTITY}
 TRAINABLE = ("real", "logits", "log_probabilities", "features")
+# Columns of the history that are no loss: the sum, the penalties, the metrics.
+RESERVED = {
+    *("objective", "l1", "l2", "roc_auc", "average_precision", "f1", "brier", "accuracy", "balanced_accuracy"),
+    *("log_loss", "calibration_error", "mae", "rmse", "r2"),
+}
 WORDS = {"true": True, "false": False}
 
 
@@ -61,7 +66,13 @@ class Term:
 
     def predict(self, raw: Tensor) -> Tensor:
         """The prediction that a raw prediction stands for."""
-        return self.link.inverse(raw) if self.speaks is None else self.speaks.predict(raw)
+        # Of a loss from the user's file only the link is stored, so only the link is used.
+        return self.link.inverse(raw) if self.speaks is None or self.own else self.speaks.predict(raw)
+
+    @property
+    def own(self) -> bool:
+        """Whether the loss is from the user's file."""
+        return ".py:" in self.text
 
     def num_outputs(self, num_classes: int | None) -> int:
         """The width of the last layer."""
@@ -182,7 +193,11 @@ def _term(text: str, problem: Problem, told: dict[str, Any]) -> Term:
     name, given = parse_loss(rest)
     try:
         loss = own.build(name, given, told) if ".py:" in name else _from_library(name, given, problem, told)
-    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        if ".py:" not in name and not isinstance(error, TypeError | ValueError | RuntimeError | MemoryError):
+            raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f'--loss "{text}": {reason}') from error
     term = Term(text, loss, factor, problem.task)
@@ -230,7 +245,7 @@ def with_scalar(term: Term, raw: Tensor, y_true: Tensor) -> Term:
         return term
     try:
         value = term.loss(raw, y_true)
-    except Exception:  # whatever it is, it is said when the whole objective is tried
+    except (Exception, SystemExit):  # whatever it is, it is said when the whole objective is tried
         return term
     return replace(term, loss=as_loss(term.loss)) if isinstance(value, Tensor) and value.ndim else term
 
@@ -254,6 +269,9 @@ def build_objective(config: RunConfig, terms: list[Term]) -> Objective:
             count += 1
             name = f"{term.name}_{count}"
         named[name] = term
+    for name in named:
+        if name in RESERVED:
+            raise InputError(f'--loss "{named[name].text}": {name!r} is a name of the report\'s own: rename the loss')
     losses = {name: term.loss for name, term in named.items()}
     return Objective(losses, penalties, {name: term.factor for name, term in named.items()})
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from torchobjectives import Loss
 from torchobjectives._link import IDENTITY
 from torchobjectives.workbench import data, folders, metrics, models, objectives, preprocessing, report, training
 from torchobjectives.workbench.callbacks import Interrupts
@@ -213,8 +212,8 @@ def _try(fitted: Fitted, prepared: Prepared) -> None:
             for part in map(prepared.part, SPLITS):
                 raw, y = training.raw_and_truth(fitted.network, part)
                 value = fitted.evaluate(raw, y)
-    except Exception as error:
-        if isinstance(error, TypeError | ValueError) or not isinstance(fitted.loss, Loss):
+    except (Exception, SystemExit) as error:
+        if isinstance(error, TypeError | ValueError) or any(term.own for term in fitted.terms):
             # A loss of the user's own may fail in any way.
             reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(f'--loss "{what}" cannot be computed on this data: {reason}') from error
@@ -274,7 +273,7 @@ def save(
             "columns": prepared.kinds,
             "architecture": asdict(architecture(config, prepared, term)),
             # A loss from the user's file is not made again: that would run the file. Its link says all.
-            "loss": None if term.speaks is None or ".py:" in term.text else term.speaks.to_config(),
+            "loss": None if term.speaks is None or term.own else term.speaks.to_config(),
             "link": term.link.name,
         },
     }

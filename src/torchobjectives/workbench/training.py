@@ -251,7 +251,7 @@ def train(
     on_terminal = console.is_terminal and not console.is_dumb_terminal
     history = History(console, config.epochs, lines=not on_terminal)
     best: KeepBest | None = None
-    callbacks: list[Callback] = [interrupts, history, EveryEpoch(folder / LAST)]
+    callbacks: list[Callback] = [interrupts, history, EveryEpoch(folder.absolute() / LAST)]
     if found := monitored(config, problem, fitted):
         name, higher = found
         best = KeepBest(name, higher=higher)
@@ -260,7 +260,7 @@ def train(
             callbacks.append(Patience(name, patience=config.patience, mode="max" if higher else "min"))
     if on_terminal:
         callbacks.append(RichProgressBar(theme=RichProgressBarTheme(metrics_format=".4g")))
-    last = folder / LAST
+    last = folder.absolute() / LAST
     interrupted = False
     with _contained():
         trainer = _trainer(config, callbacks, folder, progress_bar=on_terminal)
