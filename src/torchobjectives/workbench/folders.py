@@ -21,17 +21,8 @@ from torchobjectives.workbench.config import (
     read_config,
     requested,
 )
+from torchobjectives.workbench.contents import CHECKPOINT, CONFIG, LOCK, METRICS, foreign, refuse_foreign
 from torchobjectives.workbench.errors import InputError
-
-CONFIG = "config.toml"
-METRICS = "metrics.json"
-CHECKPOINT = "checkpoints/last.ckpt"
-LOCK = ".lock"
-# What runs write; a folder that holds anything else is somebody's, too.
-OWN = {
-    *("checkpoints", CONFIG, "history.csv", "logs", METRICS, "model.pt", "predictions.parquet", "preprocessing.skops"),
-    *("report.html", LOCK),
-}
 
 
 class DiskFullError(InputError):
@@ -75,8 +66,9 @@ def _check_place(config: RunConfig, folder: Path) -> None:
         raise InputError(f"--out {folder}: name a new folder, such as runs/{config.name}")
     if "::" in str(folder) or ":/" in str(folder) or str(folder).startswith("~"):
         raise InputError(f"--out {folder} is no plain path of a folder (no ::, no address, no ~): name another")
-    if folder.is_symlink():
-        raise InputError(f"--out {folder} is a link: name a folder of its own")
+    for place in (folder, partial_of(config)):
+        if place.is_symlink():
+            raise InputError(f"--out {folder}: {place} is a link: name a folder of its own")
     if config.data is not None and (folder.exists() or partial_of(config).exists()):
         inside = {folder.resolve(), partial_of(config).resolve()} & set(config.data.resolve().parents)
         if inside:
@@ -86,10 +78,8 @@ def _check_place(config: RunConfig, folder: Path) -> None:
 def _check_replaceable(folder: Path, config: RunConfig) -> None:
     if not is_run(folder):
         raise InputError(f"{folder} exists and is no earlier run: name another folder with --out")
-    foreign = [f.name for f in folder.iterdir() if f.name not in OWN and not f.name.startswith("predictions-")]
-    if config.overwrite and foreign:
-        raise InputError(f"{folder} also holds {foreign[0]!r}, which no run wrote: move it, or name another --out")
     if config.overwrite:
+        refuse_foreign(folder)
         return
     ways = "name another folder with --out, or pass --overwrite to replace the run"
     if status(folder) == "interrupted":
@@ -100,6 +90,7 @@ def _check_replaceable(folder: Path, config: RunConfig) -> None:
 def _check_unfinished(partial: Path, config: RunConfig) -> None:
     if not is_unfinished(partial):
         raise InputError(f"{partial} exists and is no unfinished run: name another folder with --out")
+    refuse_foreign(partial)
     with _locked(partial):
         pass
     if not config.overwrite and (partial / CHECKPOINT).exists():
@@ -202,6 +193,7 @@ def _made(final: Path, partial: Path, config: RunConfig) -> list[Path]:
         final.rename(partial)
     if not config.resume and partial.exists():
         with _locked(partial):
+            refuse_foreign(partial)
             shutil.rmtree(partial)
     made = [folder for folder in (partial, *partial.parents) if not folder.exists()]
     (partial / "checkpoints").mkdir(parents=True, exist_ok=True)
@@ -237,6 +229,9 @@ def _give_back(final: Path, partial: Path, before: "_Before | None") -> None:
 
 
 def _remove(partial: Path, made: list[Path]) -> None:
+    if foreign(partial):
+        # Somebody put something in while the run was there.
+        return
     shutil.rmtree(partial)
     for folder in made[1:]:
         with suppress(OSError):
