@@ -29,6 +29,7 @@ from torchobjectives._validate import near
 from torchobjectives.workbench import logs, metrics
 from torchobjectives.workbench.callbacks import EveryEpoch, History, Interrupts, KeepBest, Patience, StoppedError
 from torchobjectives.workbench.config import RunConfig
+from torchobjectives.workbench.contents import CHECKPOINT
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted
@@ -36,7 +37,6 @@ from torchobjectives.workbench.objectives import Fitted
 Batch = tuple[Tensor, Tensor]
 VALIDATION_BATCH = 65536
 GRADIENT_NORM = 1.0
-LAST = "checkpoints/last.ckpt"
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,8 @@ def train(
     on_terminal = console.is_terminal and not console.is_dumb_terminal
     history = History(console, config.epochs, lines=not on_terminal)
     best: KeepBest | None = None
-    callbacks: list[Callback] = [interrupts, history, EveryEpoch(folder.absolute() / LAST)]
+    last = folder.absolute() / CHECKPOINT
+    callbacks: list[Callback] = [interrupts, history, EveryEpoch(last)]
     if found := monitored(config, problem, fitted):
         name, higher = found
         best = KeepBest(name, higher=higher)
@@ -260,7 +261,6 @@ def train(
             callbacks.append(Patience(name, patience=config.patience, mode="max" if higher else "min"))
     if on_terminal:
         callbacks.append(RichProgressBar(theme=RichProgressBarTheme(metrics_format=".4g")))
-    last = folder.absolute() / LAST
     interrupted = False
     with _contained():
         trainer = _trainer(config, callbacks, folder, progress_bar=on_terminal)
