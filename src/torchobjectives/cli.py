@@ -75,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if (error.name or "").partition(".")[0] not in EXTRA:
             raise
         _stop(f'{error.name} is not installed: pip install "torchobjectives[workbench]"', code=1)
-    except KeyboardInterrupt:
-        _stop("interrupted", code=INTERRUPTED)
+    except KeyboardInterrupt as error:
+        _stop("; ".join(["interrupted", *map(str, error.args)]), code=INTERRUPTED)
     else:
         if code:
             sys.exit(code)

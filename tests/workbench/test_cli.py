@@ -94,7 +94,7 @@ def wrong(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], code: 
         ((*FIT, "--config", "nowhere.toml"), ["--config nowhere.toml", "No such file"]),
         (("fit", "--resume"), ["--resume needs --out"]),
         (("fit", "--resume", "--out", "nowhere"), ["no interrupted run at nowhere"]),
-        ((*FIT, "--resume", "--overwrite", "--out", "x"), ["drop --overwrite"]),
+        ((*FIT, "--resume", "--overwrite", "--out", "x"), ["no interrupted run at x"]),
         (
             (
                 *FIT,

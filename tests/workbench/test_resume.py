@@ -1,22 +1,26 @@
 """Interrupted is not lost: what was cut off goes on, bit for bit as if it had not been."""
 
+import errno
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 import torch
+from filelock import FileLock
 
 from tests.workbench.conftest import Fit
 from torchobjectives import cli
-from torchobjectives.workbench import folders, run, training
+from torchobjectives.workbench import folders, resuming, run, training
 from torchobjectives.workbench.config import FitOptions, RunConfig
+from torchobjectives.workbench.errors import InputError
 
 # Dropout, a loss with a state, a best epoch and patience: all of them have to go on where they were.
 FLAGS = (
@@ -58,6 +62,8 @@ def cut_off(out: str, number: int, *, times: int = 1) -> subprocess.CompletedPro
         assert process.poll() is None
     for _ in range(times):
         process.send_signal(number)
+        # Two signals that wait together are one.
+        time.sleep(0.1)
     said, error = process.communicate(timeout=120)
     return subprocess.CompletedProcess(FLAGS, process.returncode, said, error)
 
@@ -91,6 +97,13 @@ def test_killed_in_the_middle_of_an_epoch(whole: Path, capsys: pytest.CaptureFix
     same_run(whole, Path("killed"))
 
 
+def test_the_third_ctrl_c_says_how_to_go_on(csv: Path) -> None:
+    done = cut_off("at once", signal.SIGINT, times=3)
+    assert done.returncode == 130
+    assert done.stderr == "torchobjectives: interrupted; fit --resume --out 'at once' continues\n"
+    assert Path("at once.partial/checkpoints/last.ckpt").exists()
+
+
 @pytest.mark.parametrize(("number", "times"), [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 1)])
 def test_interrupted_leaves_a_run_that_can_be_used_and_continued(
     whole: Path, number: int, times: int, capsys: pytest.CaptureFixture[str]
@@ -116,7 +129,7 @@ def test_more_epochs_are_those_that_a_longer_run_would_have_had(csv: Path, fit: 
     options: dict[str, Any] = {"data": csv, "target": "level", "dropout": 0.2, "out": tmp_path / "long"}
     long = fit(**options, epochs=4)
     short = fit(**{**options, "out": tmp_path / "short"}, epochs=2)
-    config = folders.resumed(None, FitOptions(resume=True, out=short, epochs=4))
+    config = resuming.resumed(None, FitOptions(resume=True, out=short, epochs=4))
     run.fit(config)
     same_run(long, short)
 
@@ -127,7 +140,7 @@ def test_stopped_early_stays_stopped(csv: Path, fit: Fit) -> None:
     assert pl.read_csv(folder / "history.csv").height < 30
     # As if it had been cut off while the report was written.
     folder.rename("out.partial")
-    run.fit(folders.resumed(None, FitOptions(resume=True, out=folder)))
+    run.fit(resuming.resumed(None, FitOptions(resume=True, out=folder)))
     assert (folder / "history.csv").read_bytes() == history
 
 
@@ -162,14 +175,98 @@ def test_other_rows_are_not_continued_on(csv: Path, fit: Fit, capsys: pytest.Cap
     assert folders.status(folder) == "done"
 
 
-def test_what_would_be_replaced_is_said_before_training(
+def test_an_unfinished_run_takes_the_place_of_an_older_one_when_asked_to(
     csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = fit(data=csv, target="label", epochs=1)
-    shutil.copytree(folder, "out.partial")
-    with pytest.raises(SystemExit):
-        cli.main(("fit", "--resume", "--out", str(folder), "--epochs", "2"))
-    assert "both exist" in capsys.readouterr().err
+    shutil.move(fit(data=csv, target="label", epochs=2), "out.partial")
+    folder = fit(data=csv, target="label", epochs=1, out=Path("older")).rename("out")
+    resume = ("fit", "--resume", "--out", "out", "--epochs", "3")
+    assert "add --overwrite to continue the one and then replace the other" in refused(resume, capsys)
+    again = ("fit", "people.csv", "--target", "label", "--out", "out")
+    assert "--resume --overwrite to continue out.partial and then replace" in refused(again, capsys)
+    Path("out/notes.txt").write_text("chapter one")
+    assert "out also holds 'notes.txt'" in refused((*resume, "--overwrite"), capsys)
+    Path("out/notes.txt").unlink()
+    cli.main((*resume, "--overwrite"))
+    assert metrics_of(folder)["epochs"]["done"] == 3
+    assert not Path("out.partial").exists()
+    assert "overwrite" not in (folder / "config.toml").read_text()
+
+
+def test_resume_leaves_alone_what_is_no_run_or_is_being_written(
+    csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(data=csv, target="label", epochs=1)
+    Path("out.partial").mkdir()
+    resume = ("fit", "--resume", "--overwrite", "--out", "out", "--epochs", "2")
+    assert "out.partial exists and is no unfinished run: move it away" in refused(resume, capsys)
+    Path("out.partial").rmdir()
+    Path("out").rename("out.partial")
+    with FileLock("out.partial/.lock"):
+        assert "being written by another run" in refused(resume, capsys)
+
+
+def refused(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run what must be refused, and must leave everything as it is; return what it says."""
+    before = contents()
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == 2
+    assert contents() == before
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+def contents() -> dict[Path, bytes | None]:
+    paths = (path for path in Path().rglob("*") if path.name != ".lock")
+    return {path: path.read_bytes() if path.is_file() else None for path in paths}
+
+
+def test_the_data_may_lie_elsewhere_by_now(
+    csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(data=Path("people.csv"), target="label")
+    Path("elsewhere").mkdir()
+    csv.rename("elsewhere/moved.csv")
+    resume = ("--resume", "--out", "../out", "--epochs", "3")
+    monkeypatch.chdir("elsewhere")
+    said = refused(("fit", *resume), capsys)
+    assert f"there is no file people.csv in {Path.cwd()}: give the run's data anew" in said
+    cli.main(("fit", "moved.csv", *resume))
+    assert metrics_of(Path("../out"))["epochs"]["done"] == 3
+
+
+def test_a_full_disk_leaves_what_there_is_to_continue(
+    csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    new = ("fit", "people.csv", "--target", "label", "--out", "new")
+    with monkeypatch.context() as patch:
+        patch.setattr("torchobjectives.workbench.callbacks.EveryEpoch.on_train_epoch_end", full)
+        assert "no space left on the device of new.partial: make room, then run the same" in refused(new, capsys)
+    fit(data=csv, target="label")
+    more = ("fit", "--resume", "--out", "out", "--epochs", "3")
+    with monkeypatch.context() as patch:
+        patch.setattr("torchobjectives.workbench.report.write", full)
+        with pytest.raises(SystemExit):
+            cli.main(more)
+    assert "make room, then continue with --resume\n" in capsys.readouterr().err
+    cli.main(("fit", "--resume", "--out", "out"))
+    assert metrics_of(Path("out"))["epochs"] == {"done": 3, "of": 3, "best": None}
+
+
+def test_a_run_that_is_refused_late_has_its_checkpoint_back(
+    csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverged(*_: object, **__: object) -> None:
+        raise InputError("training diverged")
+
+    fit(data=csv, target="label")
+    monkeypatch.setattr("torchobjectives.workbench.run._scores", diverged)
+    assert "diverged" in refused(("fit", "--resume", "--out", "out", "--epochs", "3"), capsys)
 
 
 def test_replacing_a_run_touches_nothing_beside_it(csv: Path, fit: Fit) -> None:
@@ -184,21 +281,21 @@ def test_replacing_a_run_touches_nothing_beside_it(csv: Path, fit: Fit) -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--lr", "0.1"), "--lr is 0.1, the run has None"),
+        (("--lr", "0.1"), "--lr 0.1, but the run chose its learning rate itself (0.001): drop --lr"),
+        (("--patience", "3"), "--patience 3, but the run has none"),
+        (("--hidden", "9"), "--hidden 9, but the run has 8"),
+        (("--loss", "focal_loss"), '--loss "focal_loss", but the run takes the default loss of its task'),
+        (("--dataset", "wine"), "--dataset wine, but the run reads "),
         (("--epochs", "1"), "--epochs 1 is less than the run's 2"),
         ((), "is finished; for more epochs"),
-        (("--config", "x"), "drop --overwrite and --config"),
+        (("--config", "x"), "drop --config"),
     ],
 )
 def test_a_run_is_continued_with_its_own_options(
     csv: Path, fit: Fit, flags: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = fit(data=csv, target="label")
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    with pytest.raises(SystemExit):
-        cli.main(("fit", "--resume", "--out", str(folder), *flags))
-    assert words in capsys.readouterr().err
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert words in refused(("fit", "--resume", "--out", str(folder), *flags), capsys)
 
 
 def test_order_and_random_numbers_follow_from_seed_and_epoch() -> None:

@@ -1,26 +1,17 @@
 """The folder of a run: built under another name, renamed when done, never at the cost of what was there."""
 
 import json
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from torchobjectives.workbench.config import (
-    ASKED,
-    PARTIAL,
-    FitOptions,
-    RunConfig,
-    checked,
-    over,
-    read_config,
-    requested,
-)
+from torchobjectives.workbench.config import PARTIAL, RunConfig, read_config
 from torchobjectives.workbench.contents import CHECKPOINT, CONFIG, LOCK, METRICS, foreign, refuse_foreign
 from torchobjectives.workbench.errors import InputError
 
@@ -29,7 +20,7 @@ class DiskFullError(InputError):
     """No space left while a run was being written."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"no space left on the device of {folder}: make room, then continue with --resume")
+        super().__init__(f"no space left on the device of {folder}")
 
 
 def partial_of(config: RunConfig) -> Path:
@@ -47,10 +38,7 @@ def check(config: RunConfig) -> None:
         folder, partial = config.folder, partial_of(config)
         _check_place(config, folder)
         if config.resume:
-            if folder.exists() and partial.exists():
-                raise InputError(
-                    f"--resume: {folder} and {partial} both exist, and one would replace the other: move {folder} away"
-                )
+            _check_continued(folder, partial, config)
             return
         if folder.exists() or folder.is_symlink():
             _check_replaceable(folder, config)
@@ -75,14 +63,33 @@ def _check_place(config: RunConfig, folder: Path) -> None:
             raise InputError(f"--out {folder}: the data {config.data} lies in it: name another folder")
 
 
+def _check_continued(folder: Path, partial: Path, config: RunConfig) -> None:
+    if not partial.exists():
+        return
+    if not is_unfinished(partial):
+        raise InputError(f"{partial} exists and is no unfinished run: move it away")
+    with _locked(partial):
+        pass
+    if folder.exists() and not config.overwrite:
+        raise InputError(
+            f"--resume: {partial} is unfinished, and {folder} exists, too: add --overwrite to continue the one and "
+            f"then replace the other, or move {folder} away"
+        )
+    if folder.exists():
+        _check_replaceable(folder, config)
+
+
 def _check_replaceable(folder: Path, config: RunConfig) -> None:
     if not is_run(folder):
-        raise InputError(f"{folder} exists and is no earlier run: name another folder with --out")
+        way = "move it away" if config.resume else "name another folder with --out"
+        raise InputError(f"{folder} exists and is no earlier run: {way}")
     if config.overwrite:
         refuse_foreign(folder)
         return
     ways = "name another folder with --out, or pass --overwrite to replace the run"
-    if status(folder) == "interrupted":
+    if (partial_of(config) / CHECKPOINT).exists():
+        ways = f"{ways}, or --resume --overwrite to continue {partial_of(config)} and then replace the run"
+    elif status(folder) == "interrupted":
         ways = f"{ways}, or --resume to continue it"
     raise InputError(f"{folder} exists: {ways}")
 
@@ -123,109 +130,99 @@ def status(folder: Path) -> str | None:
         return None
 
 
-def resumed(file: Path | None, options: FitOptions) -> RunConfig:
-    """Return the configuration of the run that is to be continued; its options are kept, epochs may grow.
-
-    Raises:
-        InputError: There is no such run, it is finished, or an option differs from its own.
-    """
-    if options.overwrite or options.config:
-        raise InputError("--resume continues a run with its own options: drop --overwrite and --config")
-    if options.out is None and file is None and options.dataset is None:
-        raise InputError("--resume needs --out: the folder of the interrupted run")
-    out = options.out if options.out is not None else requested(file, options).folder
-    folder = out.with_name(out.name.removesuffix(PARTIAL)) if out.name else out
-    partial = folder.with_name(folder.name + PARTIAL) if folder.name else folder
-    place = partial if is_unfinished(partial) else folder
-    if not is_unfinished(place):
-        raise InputError(f"--resume: there is no interrupted run at {folder}")
-    stored = read_config(place / CONFIG)
-    given = {**options.model_dump(exclude_unset=True), **({"data": file} if file else {})}
-    config = checked(RunConfig, {**over(stored, given), "out": folder})
-    before = checked(RunConfig, {**stored, "out": folder})
-    for name in RunConfig.model_fields:
-        if name in (*ASKED, "out", "epochs", "log"):
-            continue
-        old, new = getattr(before, name), getattr(config, name)
-        if old != new:
-            flag = name if name == "data" else f"--{name.replace('_', '-')}"
-            raise InputError(f"--resume: {flag} is {new}, the run has {old}: a run is continued with its own options")
-    if config.epochs < before.epochs:
-        raise InputError(f"--resume: --epochs {config.epochs} is less than the run's {before.epochs}")
-    if place is folder and status(folder) == "done" and config.epochs == before.epochs:
-        raise InputError(f"--resume: {folder} is finished; for more epochs pass --epochs with a larger number")
-    return config
-
-
 @contextmanager
 def building(config: RunConfig) -> Iterator[Path]:
     """Give a folder ``<out>.partial`` that takes the final name when the block is done.
 
-    Wrong input leaves nothing; after any other failure what was written stays under the partial name.
+    Wrong input leaves things as they were: of a new run nothing, one that was to be continued where it lay. After any
+    other failure, and on a full disk where there is a checkpoint, what was written stays under the partial name.
     """
     final, partial = config.folder, partial_of(config)
-    before = _stored(partial if partial.exists() else final) if config.resume else None
-    try:
-        made = _made(final, partial, config)
-    except OSError as error:
-        if config.resume:
-            _give_back(final, partial, before)
-        raise InputError(f"--out {final}: cannot write there ({error.strerror})") from error
+    place = place_of(final)
+    with _writable(final):
+        made = [] if config.resume else _made(partial)
+        if config.resume and place == final:
+            final.rename(partial)
     with _locked(partial):
+        before = {name: _content(partial / name) for name in (CONFIG, CHECKPOINT)}
         try:
+            with _writable(final):
+                _begin(partial, config)
             yield partial
-        except DiskFullError:
-            if not (partial / CHECKPOINT).exists():
-                _remove(partial, made)
-            raise
-        except InputError:
+        except InputError as error:
+            if isinstance(error, DiskFullError) and (partial / CHECKPOINT).exists():
+                # What was learnt so far is worth more than the state before.
+                raise InputError(f"{error}: make room, then continue with {_way_on(final)}") from error
             if config.resume:
-                _give_back(final, partial, before)
+                _give_back(place, partial, before)
             else:
                 _remove(partial, made)
+            if isinstance(error, DiskFullError):
+                raise InputError(f"{error}: make room, then run the same command again") from error
             raise
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"fit {_way_on(final)} --out {shlex.quote(str(final))} continues") from None
         _finish(final, partial, config)
 
 
-def _made(final: Path, partial: Path, config: RunConfig) -> list[Path]:
-    """Make the folder, or take up the one that is to be continued; return the folders that are new."""
-    if config.resume and not partial.exists():
-        final.rename(partial)
-    if not config.resume and partial.exists():
+def _way_on(final: Path) -> str:
+    return "--resume --overwrite" if final.exists() else "--resume"
+
+
+def place_of(folder: Path) -> Path:
+    """Where a run that is to be continued lies: under its partial name, else under its own."""
+    partial = folder.with_name(folder.name + PARTIAL) if folder.name else folder
+    return partial if partial.exists() else folder
+
+
+@contextmanager
+def _writable(final: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"--out {final}: cannot write there ({error.strerror})") from error
+
+
+def _made(partial: Path) -> list[Path]:
+    """Make the folder anew; return the folders that were not there."""
+    if partial.exists():
         with _locked(partial):
             refuse_foreign(partial)
             shutil.rmtree(partial)
     made = [folder for folder in (partial, *partial.parents) if not folder.exists()]
-    (partial / "checkpoints").mkdir(parents=True, exist_ok=True)
-    # First of all: by this file an unfinished run is known. Never half of it.
-    fresh = partial / (CONFIG + ".new")
-    fresh.write_text(config.to_toml(), encoding="utf-8")
-    fresh.replace(partial / CONFIG)
+    partial.mkdir(parents=True)
     return made
 
 
-@dataclass(frozen=True)
-class _Before:
-    """Where a run that is to be continued lay, and its configuration."""
-
-    was_final: bool
-    config: bytes
+def _begin(partial: Path, config: RunConfig) -> None:
+    """Write by what an unfinished run is known, before anything else. Never half of it."""
+    write_whole(partial / CONFIG, config.to_toml())
+    (partial / CHECKPOINT).parent.mkdir(exist_ok=True)
 
 
-def _stored(place: Path) -> _Before:
-    return _Before(not place.name.endswith(PARTIAL), (place / CONFIG).read_bytes())
+def write_whole(path: Path, text: str) -> None:
+    """Write a file next to its place, then put it there."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
 
 
-def _give_back(final: Path, partial: Path, before: "_Before | None") -> None:
-    """Leave a run that was refused to be continued as it was."""
-    if before is None or not partial.exists():
-        return
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _give_back(place: Path, partial: Path, before: dict[str, bytes | None]) -> None:
+    """Leave a run that was refused to be continued as it was, and where it was."""
     with suppress(OSError):
-        (partial / (CONFIG + ".new")).unlink(missing_ok=True)
-        (partial / CONFIG).write_bytes(before.config)
-        if before.was_final and not final.exists():
+        for name, content in before.items():
+            (partial / f"{name}.new").unlink(missing_ok=True)
+            if content is None:
+                (partial / name).unlink(missing_ok=True)
+            elif _content(partial / name) != content:
+                (partial / name).write_bytes(content)
+        if place != partial and not place.exists():
             (partial / LOCK).unlink(missing_ok=True)
-            partial.rename(final)
+            partial.rename(place)
 
 
 def _remove(partial: Path, made: list[Path]) -> None:

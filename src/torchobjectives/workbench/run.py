@@ -17,7 +17,17 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from torchobjectives._link import IDENTITY
-from torchobjectives.workbench import data, folders, metrics, models, objectives, preprocessing, report, training
+from torchobjectives.workbench import (
+    data,
+    folders,
+    metrics,
+    models,
+    objectives,
+    preprocessing,
+    report,
+    resuming,
+    training,
+)
 from torchobjectives.workbench.callbacks import Interrupts
 from torchobjectives.workbench.config import FitOptions, RunConfig, requested
 from torchobjectives.workbench.errors import InputError
@@ -67,7 +77,7 @@ class Prepared:
 
 def fit_as_asked(file: Path | None, options: FitOptions) -> str:
     """Fit what a command line asks for; return the status of the run."""
-    config = folders.resumed(file, options) if options.resume else requested(file, options)
+    config = resuming.resumed(file, options) if options.resume else requested(file, options)
     return fit_with_status(config)[1]
 
 
