@@ -137,7 +137,7 @@ def steps(batch_size: int, count: int, rounds: int) -> dict[str, float]:
     }
 
     def on_trainer() -> float:
-        module = training.FitModule(run.assemble(config, prepared), config, prepared.problem, rows="")
+        module = training.FitModule(run.assemble(config, prepared), config, prepared.problem)
         trainer = lightning.Trainer(**trainer_options)
         return seconds(lambda: trainer.fit(module, DataLoader(batches, batch_size=None)))
 

@@ -164,15 +164,78 @@ def metrics_of(folder: Path) -> dict[str, Any]:
     return read
 
 
-def test_other_rows_are_not_continued_on(csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_other_rows_are_not_continued_on(
+    csv: Path, fit: Fit, checkpoint: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = fit(data=csv, target="label", epochs=2)
+    if not checkpoint:
+        # As after an interruption in epoch 1.
+        (folder / "checkpoints/last.ckpt").unlink()
     pl.read_csv(csv).with_columns(pl.col("income").reverse()).write_csv(csv)
-    with pytest.raises(SystemExit):
-        cli.main(("fit", "--resume", "--out", str(folder), "--epochs", "3"))
-    assert "not those that the run began with" in capsys.readouterr().err
-    assert not Path("out.partial").exists()
-    assert RunConfig.from_toml((folder / "config.toml").read_text()).epochs == 2, "the run is as it was"
-    assert folders.status(folder) == "done"
+    said = refused(("fit", "--resume", "--out", str(folder), "--epochs", "3"), capsys)
+    assert "people.csv are not those that the run began with" in said
+    (folder / "inputs.json").write_text("{}")
+    said = refused(("fit", "--resume", "--out", str(folder), "--epochs", "3"), capsys)
+    assert "inputs.json, which says what the run began with, is missing or damaged" in said
+
+
+def test_a_loss_that_was_changed_is_not_continued_with(csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]) -> None:
+    loss = Path("my.py")
+    loss.write_text("def mine(y_pred, y_true):\n    return (y_pred - y_true) ** 2\n")
+    fit(data=csv, target="income", loss=["mse_loss", "0.5 * my.py:mine"])
+    resume = ("fit", "--resume", "--out", "out", "--epochs", "3")
+    before = loss.read_text()
+    loss.write_text(before.replace("2", "4"))
+    assert "--resume: my.py is not as it was when the run began: undo its changes" in refused(resume, capsys)
+    loss.unlink()
+    assert f"there is no file my.py, the run's loss, in {Path.cwd()}: go where it lies" in refused(resume, capsys)
+    loss.write_text(before)
+    cli.main(resume)
+
+
+class Executed:
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("executed"),)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("cut", "it is damaged, or holds more than numbers and names"),
+        ("empty", "it is damaged"),
+        ("pickle", "holds more than numbers and names"),
+        ("list", "it holds a list"),
+        ("keys", "it lacks loops"),
+        ("weights", "its hidden_1.weight is not the network's"),
+        ("folder", "it is no file"),
+    ],
+)
+def test_a_damaged_checkpoint_is_one_line_and_nothing_touched(
+    csv: Path, fit: Fit, damage: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = fit(data=csv, target="label") / "checkpoints/last.ckpt"
+    content, whole = path.read_bytes(), torch.load(path, weights_only=True)
+    path.unlink()
+    match damage:
+        case "cut" | "empty":
+            path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
+        case "folder":
+            path.mkdir()
+        case _:
+            torch.save(
+                {
+                    "pickle": Executed(),
+                    "list": [1],
+                    "keys": {key: value for key, value in whole.items() if key != "loops"},
+                    "weights": {**whole, "state_dict": {"network.0.weight": torch.zeros(2)}},
+                }[damage],
+                path,
+            )
+    said = refused(("fit", "--resume", "--out", "out", "--epochs", "3"), capsys)
+    assert "last.ckpt is no checkpoint of this run" in said
+    assert words in said
+    assert not Path("executed").exists()
 
 
 def test_an_unfinished_run_takes_the_place_of_an_older_one_when_asked_to(

@@ -23,6 +23,7 @@ FILES = {
     "checkpoints/last.ckpt",
     "config.toml",
     "history.csv",
+    "inputs.json",
     "metrics.json",
     "model.pt",
     "predictions.parquet",

@@ -4,7 +4,7 @@ import json
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from torchobjectives.workbench.config import PARTIAL, RunConfig, read_config
-from torchobjectives.workbench.contents import CHECKPOINT, CONFIG, LOCK, METRICS, foreign, refuse_foreign
+from torchobjectives.workbench.contents import CHECKPOINT, CONFIG, INPUTS, LOCK, METRICS, foreign, refuse_foreign
 from torchobjectives.workbench.errors import InputError
 
 
@@ -131,11 +131,15 @@ def status(folder: Path) -> str | None:
 
 
 @contextmanager
-def building(config: RunConfig) -> Iterator[Path]:
+def building(config: RunConfig, inputs: Mapping[str, Any]) -> Iterator[Path]:
     """Give a folder ``<out>.partial`` that takes the final name when the block is done.
 
     Wrong input leaves things as they were: of a new run nothing, one that was to be continued where it lay. After any
     other failure, and on a full disk where there is a checkpoint, what was written stays under the partial name.
+
+    Args:
+        config: The configuration.
+        inputs: What the run learns from, in short.
     """
     final, partial = config.folder, partial_of(config)
     place = place_of(final)
@@ -147,7 +151,7 @@ def building(config: RunConfig) -> Iterator[Path]:
         before = {name: _content(partial / name) for name in (CONFIG, CHECKPOINT)}
         try:
             with _writable(final):
-                _begin(partial, config)
+                _begin(partial, config, inputs)
             yield partial
         except InputError as error:
             if isinstance(error, DiskFullError) and (partial / CHECKPOINT).exists():
@@ -194,13 +198,15 @@ def _made(partial: Path) -> list[Path]:
     return made
 
 
-def _begin(partial: Path, config: RunConfig) -> None:
-    """Write by what an unfinished run is known, before anything else. Never half of it."""
-    write_whole(partial / CONFIG, config.to_toml())
+def _begin(partial: Path, config: RunConfig, inputs: Mapping[str, Any]) -> None:
+    """Write before anything else by what an unfinished run is known, and with what it may be continued."""
+    if not config.resume:
+        _write_whole(partial / INPUTS, json.dumps(inputs, indent=2) + "\n")
+    _write_whole(partial / CONFIG, config.to_toml())
     (partial / CHECKPOINT).parent.mkdir(exist_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
+def _write_whole(path: Path, text: str) -> None:
     """Write a file next to its place, then put it there."""
     fresh = path.with_name(path.name + ".new")
     fresh.write_text(text, encoding="utf-8")

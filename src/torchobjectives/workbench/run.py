@@ -18,8 +18,10 @@ from rich.table import Table as RichTable
 
 from torchobjectives._link import IDENTITY
 from torchobjectives.workbench import (
+    checkpoints,
     data,
     folders,
+    inputs,
     metrics,
     models,
     objectives,
@@ -30,6 +32,7 @@ from torchobjectives.workbench import (
 )
 from torchobjectives.workbench.callbacks import Interrupts
 from torchobjectives.workbench.config import FitOptions, RunConfig, requested
+from torchobjectives.workbench.contents import CHECKPOINT
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted
 from torchobjectives.workbench.training import Outcome
@@ -92,6 +95,8 @@ def fit_with_status(config: RunConfig, *, console: Console | None = None) -> tup
     console = console or Quiet(quiet=not first)
     if first:
         folders.check(config)
+        if config.resume:
+            inputs.check_losses(folders.place_of(config.folder), config)
     training.accelerator(config.device)
     prepared = prepare(config)
     with isolate_rng():
@@ -102,7 +107,12 @@ def fit_with_status(config: RunConfig, *, console: Console | None = None) -> tup
             with Interrupts(console) as interrupts:
                 _train(config, prepared, fitted, folders.partial_of(config), console, interrupts)
             return config.folder, "done"
-        with folders.building(config) as folder:
+        began = inputs.described(config, *map(prepared.part, SPLITS))
+        if config.resume:
+            place = folders.place_of(config.folder)
+            inputs.check_rows(place, began, config)
+            checkpoints.check(place / CHECKPOINT, fitted.network.state_dict())
+        with folders.building(config, began) as folder:
             _announce(config, prepared, fitted, console)
             outcome, scores = _fit_in(folder, config, prepared, fitted, console)
     console.print(_score_table(scores))

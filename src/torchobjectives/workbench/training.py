@@ -72,9 +72,8 @@ class Outcome:
 class FitModule(lightning.LightningModule):
     """A network and the objective it is fitted with."""
 
-    def __init__(self, fitted: Fitted, config: RunConfig, problem: Problem, rows: str) -> None:
+    def __init__(self, fitted: Fitted, config: RunConfig, problem: Problem) -> None:
         super().__init__()
-        self.rows = rows
         self.network = fitted.network
         self.objective = fitted.objective
         self.fitted = fitted
@@ -129,15 +128,6 @@ class FitModule(lightning.LightningModule):
         predicted = judged(self.problem, self.fitted.predict(raw))
         value = self.metric(y_true.cpu().numpy(), predicted)
         self.log(f"valid_{self.config.watched}", float(value), batch_size=len(y_true))
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Say on which rows this was learnt."""
-        checkpoint["rows"] = self.rows
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on with other rows."""
-        if checkpoint["rows"] != self.rows:
-            raise InputError("--resume: the data are not those that the run began with: begin again with --overwrite")
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimizer over all parameters, those of a learnable loss included."""
@@ -247,7 +237,7 @@ def train(
     interrupts: Interrupts,
 ) -> Outcome:
     """Fit the network in place, from the last checkpoint in the folder if there is one."""
-    module = FitModule(fitted, config, problem, fingerprint(train, valid))
+    module = FitModule(fitted, config, problem)
     on_terminal = console.is_terminal and not console.is_dumb_terminal
     history = History(console, config.epochs, lines=not on_terminal)
     best: KeepBest | None = None
