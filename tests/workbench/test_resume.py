@@ -19,6 +19,7 @@ from filelock import FileLock
 from tests.workbench.conftest import Fit
 from torchobjectives import cli
 from torchobjectives.workbench import folders, resuming, run, training
+from torchobjectives.workbench.callbacks import StoppedError
 from torchobjectives.workbench.config import FitOptions, RunConfig
 from torchobjectives.workbench.errors import InputError
 
@@ -132,6 +133,34 @@ def test_more_epochs_are_those_that_a_longer_run_would_have_had(csv: Path, fit: 
     config = resuming.resumed(None, FitOptions(resume=True, out=short, epochs=4))
     run.fit(config)
     same_run(long, short)
+
+
+@pytest.mark.parametrize("monitor", [None, "roc_auc"])
+def test_the_log_of_a_continued_run_is_whole(csv: Path, fit: Fit, tmp_path: Path, monitor: str | None) -> None:
+    options: dict[str, Any] = {"data": csv, "target": "label", "log": "csv", "monitor": monitor, "l1": 1e-3}
+    long = fit(**options, out=tmp_path / "long", epochs=4)
+    short = fit(**options, out=tmp_path / "short", epochs=2)
+    run.fit(resuming.resumed(None, FitOptions(resume=True, out=short, epochs=4)))
+    whole = (long / "logs/metrics.csv").read_bytes()
+    assert (short / "logs/metrics.csv").read_bytes() == whole
+    # As if it had been cut off while the report was written.
+    short.rename("short.partial")
+    run.fit(resuming.resumed(None, FitOptions(resume=True, out=short)))
+    assert (short / "logs/metrics.csv").read_bytes() == whole
+
+
+@pytest.mark.parametrize("monitor", [None, "roc_auc", "loss"])
+def test_interrupted_in_the_first_epoch(
+    csv: Path, fit: Fit, monitor: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"data": csv, "target": "label", "monitor": monitor, "l1": 1e-3}
+    columns = pl.read_csv(fit(**options) / "history.csv").columns
+    monkeypatch.setattr("torchobjectives.workbench.callbacks.Interrupts.on_train_batch_end", stop)
+    assert (fit(**options) / "history.csv").read_text() == ",".join(columns) + "\n"
+
+
+def stop(*_: object) -> None:
+    raise StoppedError
 
 
 def test_stopped_early_stays_stopped(csv: Path, fit: Fit) -> None:

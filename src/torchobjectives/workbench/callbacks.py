@@ -2,12 +2,14 @@
 
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import lightning
 import polars as pl
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
+from lightning.pytorch.loggers import CSVLogger
 from rich.console import Console
 from torch import Tensor
 
@@ -15,8 +17,9 @@ from torch import Tensor
 class History(Callback):
     """Keeps every term of every epoch; prints plain lines where no progress bar can be shown."""
 
-    def __init__(self, console: Console, epochs: int, *, lines: bool) -> None:
+    def __init__(self, console: Console, epochs: int, *, columns: Sequence[str], lines: bool) -> None:
         self.rows: list[dict[str, float]] = []
+        self._columns = columns
         self._console = console
         self._epochs = epochs
         self._lines = lines
@@ -41,8 +44,32 @@ class History(Callback):
         self.rows = list(state_dict["rows"])
 
     def table(self) -> pl.DataFrame:
-        """Return one row per epoch."""
+        """Return one row per epoch; without any, the columns are there."""
+        if not self.rows:
+            return pl.DataFrame(schema={"epoch": pl.Int64, **dict.fromkeys(self._columns, pl.Float64)})
         return pl.DataFrame(self.rows)
+
+
+class LogAgain(Callback):
+    """Gives Lightning's CSV logger the epochs before: it begins its file anew when a run is continued."""
+
+    def __init__(self, history: History, steps: int) -> None:
+        self._history, self._steps = history, steps
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write what was logged; the history has come back with the checkpoint by now."""
+        for logger in trainer.loggers:
+            if isinstance(logger, CSVLogger):
+                for row in self._history.rows:
+                    self._log(logger, row)
+
+    def _log(self, logger: CSVLogger, row: dict[str, float]) -> None:
+        epoch = int(row["epoch"])
+        # As Lightning does: validation first, both with the epoch's last step.
+        for stage in ("valid_", "train_"):
+            values = {name: value for name, value in row.items() if name.startswith(stage)}
+            logger.log_metrics({**values, "epoch": epoch - 1}, step=epoch * self._steps - 1)
+            logger.save()
 
 
 class KeepBest(Callback):

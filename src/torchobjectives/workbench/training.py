@@ -27,7 +27,15 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchobjectives import Loss, global_mean, param_groups
 from torchobjectives._validate import near
 from torchobjectives.workbench import logs, metrics
-from torchobjectives.workbench.callbacks import EveryEpoch, History, Interrupts, KeepBest, Patience, StoppedError
+from torchobjectives.workbench.callbacks import (
+    EveryEpoch,
+    History,
+    Interrupts,
+    KeepBest,
+    LogAgain,
+    Patience,
+    StoppedError,
+)
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.contents import CHECKPOINT
 from torchobjectives.workbench.data import Problem
@@ -82,6 +90,13 @@ class FitModule(lightning.LightningModule):
         watched = config.watched or ""
         self.metric = metrics.metrics_of(problem).get(watched)
         self._said: list[Batch] = []
+
+    @property
+    def columns(self) -> list[str]:
+        """What is logged of an epoch; an objective that was evaluated knows its terms."""
+        terms = ["objective", *self.objective.terms]
+        names = [f"{stage}_{name}" for stage in ("train", "valid") for name in terms]
+        return names if self.metric is None else [*names, f"valid_{self.config.watched}"]
 
     def _step(self, batch: Batch, stage: str) -> Tensor:
         x, y_true = batch
@@ -239,10 +254,11 @@ def train(
     """Fit the network in place, from the last checkpoint in the folder if there is one."""
     module = FitModule(fitted, config, problem)
     on_terminal = console.is_terminal and not console.is_dumb_terminal
-    history = History(console, config.epochs, lines=not on_terminal)
+    history = History(console, config.epochs, columns=module.columns, lines=not on_terminal)
     best: KeepBest | None = None
     last = folder.absolute() / CHECKPOINT
-    callbacks: list[Callback] = [interrupts, history, EveryEpoch(last)]
+    again = LogAgain(history, len(Batches(len(train), config)))
+    callbacks: list[Callback] = [interrupts, history, EveryEpoch(last), again]
     if found := monitored(config, problem, fitted):
         name, higher = found
         best = KeepBest(name, higher=higher)
