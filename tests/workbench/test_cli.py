@@ -266,6 +266,22 @@ def test_output_that_cannot_be_shown_does_not_stop_a_run(csv: Path) -> None:
     assert Path("piped/report.html").exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_output_that_cannot_be_written_does_not_lose_a_run(csv: Path) -> None:
+    def run(*flags: str) -> tuple[int, str]:
+        with open("/dev/full", "w") as full:
+            arguments = [sys.executable, "-m", "torchobjectives", *FIT, "--epochs", "1", "--out", "run", *flags]
+            done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        return done.returncode, done.stderr
+
+    said = "the output could not be written (No space left on device); the run is done, its report: run/report.html"
+    assert run() == (1, f"torchobjectives: {said}\n")
+    assert Path("run/report.html").exists()
+    code, error = run("--overwrite", "--lr", "1e30")
+    assert (code, error.count("\n")) == (2, 1)
+    assert "diverged" in error
+
+
 def test_the_output_says_what_was_chosen(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main((*FIT, "--epochs", "2", "--l1", "1e-4", "--l2", "1e-3"))
     said = capsys.readouterr()

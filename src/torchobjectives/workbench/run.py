@@ -3,6 +3,8 @@
 import errno
 import io
 import json
+import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ from torchobjectives.workbench import (
 from torchobjectives.workbench.callbacks import Interrupts
 from torchobjectives.workbench.config import FitOptions, RunConfig, requested
 from torchobjectives.workbench.contents import CHECKPOINT
-from torchobjectives.workbench.errors import InputError
+from torchobjectives.workbench.errors import InputError, OutputError
 from torchobjectives.workbench.objectives import Fitted
 from torchobjectives.workbench.training import Outcome
 
@@ -41,7 +43,22 @@ SPLITS = ("train", "valid")
 
 
 class Quiet(Console):
-    """A console that is no reason to stop: where nobody reads any more (``| head``), it falls silent."""
+    """A console that is no reason to stop: where nobody reads any more (``| head``), it falls silent.
+
+    What else keeps it from writing, such as a full disk, is kept in ``lost``, to be said in the end.
+    """
+
+    lost: OSError | None = None
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print, or fall silent."""
+        try:
+            super().print(*objects, **how)
+        except OSError as error:
+            self.lost, self.quiet = error, True
+            with suppress(OSError):
+                # What the stream still holds would fail once more when Python ends.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
     def on_broken_pipe(self) -> None:
         """Say no more."""
@@ -81,7 +98,14 @@ class Prepared:
 def fit_as_asked(file: Path | None, options: FitOptions) -> str:
     """Fit what a command line asks for; return the status of the run."""
     config = resuming.resumed(file, options) if options.resume else requested(file, options)
-    return fit_with_status(config)[1]
+    console = Quiet(quiet=training.rank() != 0)
+    folder, status = fit_with_status(config, console=console)
+    if console.lost is not None:
+        reason = console.lost.strerror or console.lost
+        raise OutputError(
+            f"the output could not be written ({reason}); the run is {status}, its report: {folder}/report.html"
+        )
+    return status
 
 
 def fit(config: RunConfig, *, console: Console | None = None) -> Path:
