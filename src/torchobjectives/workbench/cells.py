@@ -6,6 +6,8 @@ from collections.abc import Collection
 import polars as pl
 import polars.exceptions
 
+from torchobjectives.workbench.errors import InputError
+
 # Beyond doubt, in any column. Words such as None, none and na may be categories; see MISSING_AMONG_VALUES.
 MISSING = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "?"]
 # Beyond doubt only where every other cell is a number, a date or true/false; in any case of letters.
@@ -35,6 +37,19 @@ def sort_of(cell: str) -> str:
     if DATE.fullmatch(cell):
         return "date"
     return "truth" if cell.lower() in ("true", "false") else "text"
+
+
+def kind_of(name: str, dtype: pl.DataType) -> str:
+    """Name the kind of a column of this type: numeric, boolean, date or categorical; refuse what is no cell."""
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype.is_numeric() or dtype == pl.Null:
+        return "numeric"
+    if dtype.is_temporal():
+        return "date"
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+        return "categorical"
+    raise InputError(f"column {name!r} holds {dtype}: wanted numbers, text, dates or true/false in each cell")
 
 
 def row(found: pl.Series) -> int:
