@@ -14,10 +14,10 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from torchobjectives import Loss, from_config, links
-from torchobjectives._validate import near
 from torchobjectives.workbench import data, preprocessing, training
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
+from torchobjectives.workbench.frames import as_frame
 from torchobjectives.workbench.models import Architecture
 
 LINKS = {link.name: link for link in (getattr(links, name) for name in links.__all__) if isinstance(link, links.Link)}
@@ -57,7 +57,7 @@ class FittedRun:
         Raises:
             InputError: A column is missing, or holds what it did not hold in training.
         """
-        features = preprocessing.conform(self._columns(as_frame(frame)), self.kinds)
+        features = preprocessing.conform(as_frame(frame, self.kinds), self.kinds)
         if features.is_empty():
             # scikit-learn refuses no rows at all: any row has the right columns.
             return self.predict(pl.DataFrame({name: [None] for name in self.kinds}))[:0]
@@ -70,14 +70,6 @@ class FittedRun:
         for index, name in enumerate(self.problem.class_names):
             columns.append(pl.Series(f"probability_{name}", said[:, index]))
         return pl.DataFrame(columns)
-
-    def _columns(self, frame: pl.DataFrame) -> pl.DataFrame:
-        for name in self.kinds:
-            if name not in frame.columns:
-                raise InputError(
-                    f"the column {name!r}, on which the run was fitted, is missing. {near(name, frame.columns)}"
-                )
-        return frame.select(list(self.kinds))
 
     def _read(self, raw: Tensor) -> Tensor:
         with torch.inference_mode():
@@ -152,22 +144,6 @@ def _assembled(model: dict[str, Any], transformer: Any) -> FittedRun:
         loss,
         LINKS[config["link"]],
     )
-
-
-def as_frame(frame: Any) -> pl.DataFrame:
-    """Return a polars, pandas or plain table as polars'."""
-    if isinstance(frame, pl.DataFrame):
-        return frame
-    if isinstance(frame, pl.LazyFrame):
-        return frame.collect()
-    if type(frame).__module__.partition(".")[0] == "pandas":
-        # Column by column through Python objects: pyarrow, which polars would use, is not needed for this.
-        return pl.DataFrame(
-            {str(name): frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in frame}
-        )
-    if isinstance(frame, dict):
-        return pl.DataFrame(frame)
-    raise InputError(f"a table is wanted (polars, pandas, or a dictionary of columns), got {type(frame).__name__}")
 
 
 def predict_file(run: Path, file: Path, out: Path | None = None, *, console: Console | None = None) -> Path:
