@@ -22,18 +22,10 @@ from torchobjectives.workbench.callbacks import Interrupts
 from torchobjectives.workbench.config import FitOptions, RunConfig, requested
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted
+from torchobjectives.workbench.quiet import Quiet
 from torchobjectives.workbench.training import Outcome
 
 SPLITS = ("train", "valid")
-
-
-class Quiet(Console):
-    """A console that is no reason to stop: where nobody reads any more (``| head``), it falls silent."""
-
-    def on_broken_pipe(self) -> None:
-        """Say no more."""
-        self.quiet = True
-        self.file = open("/dev/null" if Path("/dev/null").exists() else "nul", "w")  # noqa: SIM115
 
 
 @dataclass(frozen=True)
