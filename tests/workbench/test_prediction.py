@@ -1,7 +1,12 @@
 """Predictions of a run on new rows, in the shell and in Python."""
 
+import errno
+import os
 import pickle
 import shutil
+import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +19,7 @@ import torch
 import torchobjectives
 from tests.workbench.conftest import Fit, people
 from torchobjectives import cli, workbench
-from torchobjectives.workbench import InputError, load
+from torchobjectives.workbench import InputError, load, prediction, writing
 
 TARGETS = {"binary": "label", "multiclass": "level", "regression": "income"}
 
@@ -111,6 +116,20 @@ def test_in_the_shell(csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]) -
         (("out", "people.csv", "--out", "people.csv"), ["is the file that is read"]),
         (("out", "people.csv", "--out", "out"), ["wanted a name that ends in .parquet or .csv"]),
         (("out", "people.csv", "--out", "no/such/place.csv"), ["cannot write there"]),
+        (("out", "people.csv", "--out", "people.csv/x.csv"), ["cannot write there", "not a directory"]),
+        (("out", "people.csv", "--out", "x" * 300 + ".csv"), ["cannot write there", "too long"]),
+        (("out", "people.csv", "--out", "a\0b.csv"), ["cannot write there", "null byte"]),
+        (("out", "people.csv", "--out", "loop.csv"), ["cannot write there", "loop"]),
+        (("out", "people.csv", "--out", "pipe.csv"), ["is no regular file"]),
+        (("out", "people.csv", "--out", "link.csv"), ["is the file that is read"]),
+        (("out", "people.csv", "--out", "out/predictions.parquet"), ["of the run", "itself"]),
+        (("out", "people.csv", "--out", "out/history.csv"), ["of the run", "itself"]),
+        (("out", "people.csv", "--out", "out/../out/logs/new.csv"), ["of the run", "itself"]),
+        (("out", "people.csv", "--out", "own.parquet"), ["of the run", "itself"]),
+        (("out", "people.csv", "--out", "other/predictions.parquet"), ["of the run", "other itself"]),
+        (("out", "y" * 250 + ".csv"), ["cannot write there", "too long", "--out"]),
+        (("x" * 300, "people.csv"), ["is no run", "too long"]),
+        (("a\0b", "people.csv"), ["is no run", "'a\\x00b'"]),
         (("out", "short.csv"), ["'age'", "is missing"]),
         (("out",), ["file"]),
     ],
@@ -120,13 +139,60 @@ def test_wrong_calls(
 ) -> None:
     fit(data=csv, target="label", epochs=1)
     Path("short.csv").write_text("town,member\nChur,true\n")
-    before = csv.read_bytes()
+    shutil.copytree("out", "other")
+    shutil.copy("people.csv", "y" * 250 + ".csv")
+    Path("loop.csv").symlink_to("loop.csv")
+    Path("link.csv").symlink_to("people.csv")
+    Path("own.parquet").symlink_to("out/predictions.parquet")
+    os.mkfifo("pipe.csv")
+    before = csv.read_bytes(), sorted(Path().rglob("*"))
     with pytest.raises(SystemExit) as stopped:
         cli.main(("predict", *arguments))
     said = capsys.readouterr().err
     assert (stopped.value.code, said.count("\n")) == (2, 1)
     assert all(word.lower() in said.lower() for word in words), said
-    assert csv.read_bytes() == before
+    assert (csv.read_bytes(), sorted(Path().rglob("*"))) == before
+    assert len(said) < 300
+
+
+def test_what_is_written_takes_nobodys_name(csv: Path, fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit(data=csv, target="label", epochs=1)
+    Path("z.csv.new").write_text("mine")
+    Path("z.csv").write_text("old")
+    Path("linked.csv").symlink_to("z.csv")
+    there = sorted(Path().rglob("*"))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(writing.WRITERS, ".csv", full)
+        with pytest.raises(InputError, match="No space left"):
+            prediction.predict_file(Path("out"), csv, Path("z.csv"))
+    assert (Path("z.csv").read_text(), sorted(Path().rglob("*"))) == ("old", there)
+    prediction.predict_file(Path("out"), csv, Path("linked.csv"))
+    assert sorted(Path().rglob("*")) == there
+    assert Path("z.csv.new").read_text() == "mine"
+    assert Path("linked.csv").is_symlink()
+    assert pl.read_csv("z.csv").height == 80
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(Path("z.csv").stat().st_mode) == 0o666 & ~umask
+
+
+def test_nobody_needs_to_read_what_is_said(csv: Path, fit: Fit) -> None:
+    fit(data=csv, target="label", epochs=1)
+    arguments = [sys.executable, "-m", "torchobjectives", "predict", "out", "people.csv", "--out"]
+    piped = subprocess.Popen([*arguments, "piped.csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert piped.stdout is not None
+    piped.stdout.close()
+    _, said = piped.communicate(timeout=60)
+    assert (piped.returncode, said) == (0, b"")
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run([*arguments, "full.csv"], stdout=full, stderr=subprocess.PIPE, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert Path("full.csv").read_bytes() == Path("piped.csv").read_bytes()
 
 
 class Evil:

@@ -1,7 +1,6 @@
 """Predictions of a finished run on new rows. Loading a run reads numbers and names; nothing in it is executed."""
 
 import pickle
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,15 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from torchobjectives import Loss, from_config, links
-from torchobjectives.workbench import data, preprocessing, training
+from torchobjectives.workbench import data, preprocessing, training, writing
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.frames import as_frame
 from torchobjectives.workbench.models import Architecture
+from torchobjectives.workbench.quiet import Quiet
+from torchobjectives.workbench.writing import shown
 
 LINKS = {link.name: link for link in (getattr(links, name) for name in links.__all__) if isinstance(link, links.Link)}
-WRITERS: dict[str, Callable[[pl.DataFrame, Path], Any]] = {
-    ".parquet": pl.DataFrame.write_parquet,
-    ".pq": pl.DataFrame.write_parquet,
-    ".csv": pl.DataFrame.write_csv,
-}
 
 
 @dataclass(frozen=True)
@@ -98,10 +94,7 @@ def load(run: str | Path) -> FittedRun:
         InputError: There is no such run, or one of its files is not what a run writes.
     """
     folder = Path(run)
-    if not (folder / "model.pt").is_file():
-        unfinished = folder.with_name(folder.name + ".partial") if folder.name else folder
-        hint = f"; {unfinished} is unfinished: continue it with fit --resume" if unfinished.is_dir() else ""
-        raise InputError(f"{folder} is no run: there is no {folder / 'model.pt'}{hint}")
+    _check_there(folder)
     model = _model(folder / "model.pt")
     transformer = preprocessing.load(folder / "preprocessing.skops")
     try:
@@ -109,6 +102,18 @@ def load(run: str | Path) -> FittedRun:
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder / 'model.pt'} is not what a run writes: {type(error).__name__}: {reason}") from error
+
+
+def _check_there(folder: Path) -> None:
+    try:
+        if (folder / "model.pt").is_file():
+            return
+        unfinished = folder.with_name(folder.name + ".partial") if folder.name else folder
+        hint = f"; {unfinished} is unfinished: continue it with fit --resume" if unfinished.is_dir() else ""
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise InputError(f"{shown(folder)} is no run: {reason}") from error
+    raise InputError(f"{shown(folder)} is no run: there is no {shown(folder / 'model.pt')}{hint}")
 
 
 def _model(path: Path) -> dict[str, Any]:
@@ -148,24 +153,13 @@ def _assembled(model: dict[str, Any], transformer: Any) -> FittedRun:
 
 def predict_file(run: Path, file: Path, out: Path | None = None, *, console: Console | None = None) -> Path:
     """Predict the rows of a file and write them; return where."""
-    console = console or Console()
+    console = console or Quiet()
     fitted = load(run)
     frame, notes = data.read(file, kinds=fitted.kinds)
-    target = out if out is not None else run / f"predictions-{Path(file.name.removesuffix('.gz')).stem}.parquet"
-    if target.suffix.lower() not in WRITERS:
-        raise InputError(f"--out {target}: wanted a name that ends in .parquet or .csv")
-    if target.exists() and (target.is_dir() or target.samefile(file)):
-        what = "is a folder" if target.is_dir() else "is the file that is read"
-        raise InputError(f"--out {target} {what}: name another file")
+    target = writing.target_of(run, file, out)
     predicted = fitted.predict(frame)
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True, highlight=False, markup=False)
-    fresh = target.with_name(target.name + ".new")
-    try:
-        WRITERS[target.suffix.lower()](predicted, fresh)
-        fresh.replace(target)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise InputError(f"--out {target}: cannot write there ({error.strerror or error})") from error
+    writing.write(predicted, target)
     console.print(f"{predicted.height} rows: {target}", soft_wrap=True, highlight=False, markup=False)
     return target
