@@ -8,13 +8,18 @@ import stat
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import skops.io
 import torch
+from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
+from sklearn.preprocessing import StandardScaler
 
 import torchobjectives
 from tests.workbench.conftest import Fit, people
@@ -248,6 +253,126 @@ def test_preprocessing_of_foreign_types_is_refused(csv: Path, fit: Fit) -> None:
             archive.writestr(name, content)
     with pytest.raises(InputError, match=r"preprocessing\.skops"):
         load(good)
+
+
+def changed(model: dict[str, Any], **config: Any) -> dict[str, Any]:
+    """A model of a run before there were digests, described otherwise."""
+    return {key: model[key] for key in ("network", "loss")} | {"config": {**model["config"], **config}}
+
+
+def weights(model: dict[str, Any], change: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, Any]:
+    name = "hidden_1.weight"
+    return {**model, "network": {**model["network"], name: change(model["network"][name])}}
+
+
+def plan(model: dict[str, Any], **config: Any) -> dict[str, Any]:
+    return changed(model, architecture={**model["config"]["architecture"], **config})
+
+
+# What a model is made into, and words of the message.
+TAMPERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "another description": (lambda m: {**changed(m, target="age"), "sha256": m["sha256"]}, "has been changed"),
+    "other classes": (lambda m: {**changed(m, classes=["no", "si"]), "sha256": m["sha256"]}, "has been changed"),
+    "no description of digests": (lambda m: {**m, "sha256": None}, "model.pt"),
+    "three classes": (lambda m: changed(m, classes=["a", "b", "c"]), "3 classes do not suit"),
+    "one class": (lambda m: changed(m, classes=["a"]), "1 classes do not suit"),
+    "classes in another order": (lambda m: changed(m, classes=["yes", "no"]), "not distinct and in order"),
+    "equal classes": (lambda m: changed(m, classes=["yes", "yes"]), "not distinct and in order"),
+    "classes of another type": (lambda m: changed(m, classes=[0, 1]), "model.pt"),
+    "a class that is missing": (lambda m: changed(m, classes=[None, "yes"]), "not distinct and in order"),
+    "another task": (lambda m: changed(m, task="regression", classes=[]), "the task is regression"),
+    "another task, same classes": (lambda m: changed(m, task="multiclass"), "the task is multiclass"),
+    "no task": (lambda m: changed(m, task="ranking"), "model.pt"),
+    "numbers": (lambda m: changed(m, target_dtype="Int64"), "model.pt"),
+    "lists": (lambda m: changed(m, target_dtype="List"), "model.pt"),
+    "no type": (lambda m: changed(m, target_dtype="Series"), "no type of a column"),
+    "another link": (lambda m: changed(m, link="log"), "in another way"),
+    "another loss": (lambda m: changed(m, loss={"name": "cross_entropy_loss"}), "model.pt"),
+    "no loss and another link": (
+        lambda m: {**changed(m, loss=None, link="identity"), "sha256": m["sha256"]},
+        "has been changed",
+    ),
+    "no loss and several outputs": (lambda m: changed(m, loss=None, link="softmax"), "1 outputs, wanted 2"),
+    "columns of another kind": (lambda m: changed(m, columns={**m["config"]["columns"], "town": "numeric"}), "skops"),
+    "columns of no kind": (lambda m: changed(m, columns={**m["config"]["columns"], "town": "picture"}), "skops"),
+    "other columns": (lambda m: changed(m, columns={"a": "numeric"}), "other columns"),
+    "no columns": (lambda m: changed(m, columns={}), "skops"),
+    "logarithms": (lambda m: plan(m, log_probabilities=True), "in another way"),
+    "more inputs": (lambda m: plan(m, inputs=99), "takes 99"),
+    "more outputs": (lambda m: plan(m, outputs=3), "3 outputs, wanted 1"),
+    "many layers": (lambda m: plan(m, hidden=[8] * 10**6), "hidden layers"),
+    "a layer without bounds": (lambda m: plan(m, hidden=[10**9]), "has the shape"),
+    "a scale": (lambda m: plan(m, rescale=(0.0, 1.0)), "of another model"),
+    "NaN": (lambda m: weights(m, lambda w: w * float("nan")), "is not finite"),
+    "infinity": (lambda m: weights(m, lambda w: w + float("inf")), "is not finite"),
+    "complex": (lambda m: weights(m, lambda w: w.to(torch.complex64)), "holds torch.complex64"),
+    "whole numbers": (lambda m: weights(m, lambda w: w.to(torch.int32)), "holds torch.int32"),
+    "another shape": (lambda m: weights(m, lambda w: w[:, 1:]), "has the shape"),
+    "sparse": (lambda m: weights(m, lambda w: w.to_sparse()), "no plain array"),
+    "one number for all": (lambda m: weights(m, lambda w: w[:1, :1].clone().expand(w.shape)), "has the shape"),
+    "no number": (lambda m: weights(m, lambda w: "w"), "no plain array"),  # type: ignore[arg-type, return-value]
+    "weights in a list": (lambda m: {**m, "network": list(m["network"].values())}, "of another model"),
+    "more weights": (lambda m: {**m, "network": {**m["network"], "more": torch.ones(1)}}, "of another model"),
+    "a number": (lambda m: 3, "holds a int"),
+}
+
+
+def test_what_no_run_writes_is_refused(csv: Path, fit: Fit, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = fit(data=csv, target="label", epochs=1)
+    model = torch.load(folder / "model.pt", weights_only=True)
+    for name, (change, words) in TAMPERED.items():
+        torch.save(change(model), folder / "model.pt")
+        with pytest.raises(InputError, match=r"not what a run writes|refused") as stopped:
+            pytest.fail(f"{name} is not refused: {load(folder)}")
+        said = str(stopped.value)
+        assert words in said, (name, said)
+        assert "\n" not in said
+    torch.save(changed(model), folder / "model.pt")
+    load(folder)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_preprocessing_of_another_run_is_refused(csv: Path, fit: Fit, tmp_path: Path) -> None:
+    folder = fit(data=csv, target="label", epochs=1)
+    path = folder / "preprocessing.skops"
+    people(60).write_csv("fewer.csv")
+    same_columns = fit(data=Path("fewer.csv"), target="label", epochs=1, out=tmp_path / "same")
+    people().drop("member").write_csv("other.csv")
+    other_columns = fit(data=Path("other.csv"), target="label", epochs=1, out=tmp_path / "other")
+    names = ["age", "town", "member", "since", "income", "level"]
+    unfitted = ColumnTransformer([("numeric_0", FrozenEstimator(StandardScaler()), names)])
+    halfway = ColumnTransformer([("numeric_0", FrozenEstimator(StandardScaler()), names)])
+    halfway.transformers_, halfway.feature_names_in_ = halfway.transformers, np.array(names)
+    whole = path.read_bytes()
+    for number, other in enumerate((same_columns, other_columns, unfitted, halfway, {}, StandardScaler())):
+        if isinstance(other, Path):
+            shutil.copy(other / "preprocessing.skops", path)
+        else:
+            skops.io.dump(other, path)
+        with pytest.raises(InputError, match=r"preprocessing\.skops") as stopped:
+            load(folder)
+        assert "\n" not in str(stopped.value), number
+    path.write_bytes(whole[:200] + bytes([whole[200] ^ 0xFF]) + whole[201:])
+    with pytest.raises(InputError, match=r"preprocessing\.skops"):
+        load(folder)
+    path.unlink()
+    with pytest.raises(InputError, match=r"preprocessing\.skops"):
+        load(folder)
+
+
+def test_an_inverted_byte_is_refused_or_harmless(csv: Path, fit: Fit, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = fit(data=csv, target="label", epochs=1)
+    wanted, whole = load(folder).predict(people()), (folder / "model.pt").read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 97):
+        (folder / "model.pt").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            # Between the parts of the archive lies what nobody reads.
+            assert load(folder).predict(people()).equals(wanted)
+        except InputError:
+            refused += 1
+    assert refused > 10
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_face_of_the_workbench() -> None:

@@ -1,6 +1,5 @@
 """Predictions of a finished run on new rows. Loading a run reads numbers and names; nothing in it is executed."""
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,12 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from torchobjectives import Loss, from_config, links
-from torchobjectives.workbench import data, preprocessing, training, writing
+from torchobjectives.workbench import data, preprocessing, stored, training, writing
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.frames import as_frame
-from torchobjectives.workbench.models import Architecture
 from torchobjectives.workbench.quiet import Quiet
 from torchobjectives.workbench.writing import shown
-
-LINKS = {link.name: link for link in (getattr(links, name) for name in links.__all__) if isinstance(link, links.Link)}
 
 
 @dataclass(frozen=True)
@@ -53,19 +49,24 @@ class FittedRun:
         Raises:
             InputError: A column is missing, or holds what it did not hold in training.
         """
-        features = preprocessing.conform(as_frame(frame, self.kinds), self.kinds)
-        if features.is_empty():
+        raw = self._raw(frame)
+        if not len(raw):
             # scikit-learn refuses no rows at all: any row has the right columns.
-            return self.predict(pl.DataFrame({name: [None] for name in self.kinds}))[:0]
-        x = torch.from_numpy(preprocessing.transform(self.transformer, features))
-        raw = training.predict_raw(self.network, x)
+            return self.predict(dict.fromkeys(self.kinds))[:0]
         said = training.judged(self.problem, self._read(raw))
         best = said.argmax(1) if self.problem.classes else said
-        columns = [pl.Series("row", np.arange(len(x))), *self._raw_columns(raw.double().numpy())]
+        columns = [pl.Series("row", np.arange(len(raw))), *self._raw_columns(raw.double().numpy())]
         columns.append(self.problem.decode(best, self.target_dtype).alias("prediction"))
         for index, name in enumerate(self.problem.class_names):
             columns.append(pl.Series(f"probability_{name}", said[:, index]))
         return pl.DataFrame(columns)
+
+    def _raw(self, frame: Any) -> Tensor:
+        features = preprocessing.conform(as_frame(frame, self.kinds), self.kinds)
+        if features.is_empty():
+            return torch.empty(0)
+        x = torch.from_numpy(preprocessing.transform(self.transformer, features))
+        return training.predict_raw(self.network, x)
 
     def _read(self, raw: Tensor) -> Tensor:
         with torch.inference_mode():
@@ -95,13 +96,19 @@ def load(run: str | Path) -> FittedRun:
     """
     folder = Path(run)
     _check_there(folder)
-    model = _model(folder / "model.pt")
-    transformer = preprocessing.load(folder / "preprocessing.skops")
+    path, other = folder / "model.pt", folder / "preprocessing.skops"
+    model = stored.read_model(path)
     try:
-        return _assembled(model, transformer)
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder / 'model.pt'} is not what a run writes: {type(error).__name__}: {reason}") from error
+        kinds = {str(name): str(kind) for name, kind in model["config"]["columns"].items()}
+        transformer = stored.load_transformer(other, kinds, model["config"]["architecture"]["inputs"])
+        stored.check_belongs(model, path, other)
+        fitted = _assembled(model, kinds, transformer)
+        _try(fitted)
+    except InputError:
+        raise
+    except stored.ANYTHING as error:
+        raise stored.not_written(path, error) from error
+    return fitted
 
 
 def _check_there(folder: Path) -> None:
@@ -116,39 +123,35 @@ def _check_there(folder: Path) -> None:
     raise InputError(f"{shown(folder)} is no run: there is no {shown(folder / 'model.pt')}{hint}")
 
 
-def _model(path: Path) -> dict[str, Any]:
-    try:
-        model = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{path} is refused: it is damaged, or holds more than numbers and names ({type(error).__name__})"
-        ) from error
-    if not isinstance(model, dict):
-        raise InputError(f"{path} is refused: it holds a {type(model).__name__}, not a model")
-    return model
-
-
-def _assembled(model: dict[str, Any], transformer: Any) -> FittedRun:
+def _assembled(model: dict[str, Any], kinds: dict[str, str], transformer: Any) -> FittedRun:
     config = model["config"]
-    network = Architecture(**config["architecture"]).build()
-    network.load_state_dict(model["network"])
     loss = None if config["loss"] is None else from_config(config["loss"])
-    if loss is not None:
-        loss.load_state_dict(model["loss"])
-        loss.eval()
-    dtype = getattr(pl, config["target_dtype"])
-    if not (isinstance(dtype, type) and issubclass(dtype, pl.DataType)):
-        raise ValueError(f"{config['target_dtype']} is no type of a column")
+    stored.check_loss(loss, config)
+    problem, dtype = stored.problem_of(config)
     return FittedRun(
-        Problem(config["task"], "as in the run", list(config["classes"])),
+        problem,
         str(config["target"]),
-        dtype(),
-        {str(name): str(kind) for name, kind in config["columns"].items()},
+        dtype,
+        kinds,
         transformer,
-        network.eval(),
-        loss,
-        LINKS[config["link"]],
+        stored.network_of(config, model["network"]),
+        None if loss is None else stored.load_loss(loss, model["loss"]),
+        stored.LINKS[config["link"]],
     )
+
+
+def _try(run: FittedRun) -> None:
+    """Predict a row in which everything is missing, so that what cannot predict is refused before it is asked to."""
+    try:
+        said = run._read(run._raw(dict.fromkeys(run.kinds)))
+        run.predict(dict.fromkeys(run.kinds))
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    classes = len(run.problem.classes)
+    if said.shape != ((1, classes) if run.problem.task == "multiclass" else (1,)):
+        raise ValueError(f"what it predicts has the shape {tuple(said.shape)}, and there are {classes} classes")
+    if said.isnan().any():
+        raise ValueError("what it predicts is not a number")
 
 
 def predict_file(run: Path, file: Path, out: Path | None = None, *, console: Console | None = None) -> Path:

@@ -17,7 +17,17 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from torchobjectives._link import IDENTITY
-from torchobjectives.workbench import data, folders, metrics, models, objectives, preprocessing, report, training
+from torchobjectives.workbench import (
+    data,
+    folders,
+    metrics,
+    models,
+    objectives,
+    preprocessing,
+    report,
+    stored,
+    training,
+)
 from torchobjectives.workbench.callbacks import Interrupts
 from torchobjectives.workbench.config import FitOptions, RunConfig, requested
 from torchobjectives.workbench.errors import InputError
@@ -254,7 +264,7 @@ def save(
     preprocessing.save(prepared.transformer, folder / "preprocessing.skops")
     predictions(prepared, predicted).write_parquet(folder / "predictions.parquet")
     problem, term = prepared.problem, fitted.terms[0]
-    model = {
+    model: dict[str, Any] = {
         "network": fitted.network.state_dict(),
         "loss": term.loss.state_dict() if isinstance(term.loss, torch.nn.Module) else {},
         "config": {
@@ -269,6 +279,7 @@ def save(
             "link": term.link.name,
         },
     }
+    model["sha256"] = stored.digests(model["config"], folder / "preprocessing.skops")
     # By way of memory: where the disk is full, torch's own writer says so in other words than the system's.
     buffer = io.BytesIO()
     torch.save(model, buffer)
