@@ -206,6 +206,15 @@ def test_dates_come_in_many_makes(column: Any, days: list[Any]) -> None:
     assert of_table({"x": column}, "date").to_list() == days
 
 
+@pytest.mark.parametrize("cell", ["a" * 10**6, timedelta.max, np.datetime64(10**18, "Y"), Decimal("sNaN"), 10**400])
+@pytest.mark.parametrize("kind", ["numeric", "boolean", "date"])
+def test_cells_beyond_all_bounds_are_refused_in_a_line(kind: str, cell: Any) -> None:
+    with pytest.raises(InputError, match="column 'x'") as stopped:
+        of_table({"x": [None, cell]}, kind)
+    assert len(str(stopped.value)) < 300
+    assert "\n" not in str(stopped.value)
+
+
 def test_columns_that_are_not_wanted_are_not_looked_at() -> None:
     table = {"x": [1, 2], "odd": [object()], "y ": "a", 3: [b"x", None, 1]}
     assert as_frame(table, ["x", "y"]).to_dict(as_series=False) == {"x": [1, 2], "y": ["a", "a"]}

@@ -57,6 +57,16 @@ def row(found: pl.Series) -> int:
     return int(found.arg_max() or 0) + 1
 
 
+def shown(cell: object, most: int = 80) -> str:
+    """Write one cell for a person, its beginning if it is long.
+
+    >>> shown("a"), shown(1.5), shown("abc" * 99, 10)
+    ("'a'", '1.5', "'abcabcab…")
+    """
+    text = repr(cell) if not isinstance(cell, str) or len(cell) <= most else repr(cell[:most])
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def listed(names: Collection[str]) -> str:
     """Write names of columns for a person.
 
@@ -142,4 +152,4 @@ def text_cells(column: pl.Series) -> str:
     """Say how many cells of a text column are no numbers, and which comes first."""
     odd = not_numbers(column)
     first = row(odd)
-    return f"text in {odd.sum()} of {len(column)} cells (row {first}: {column[first - 1]!r})"
+    return f"text in {odd.sum()} of {len(column)} cells (row {first}: {shown(column[first - 1])})"

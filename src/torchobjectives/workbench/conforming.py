@@ -3,6 +3,7 @@
 from datetime import time
 
 import polars as pl
+import polars.exceptions
 
 from torchobjectives._validate import near
 from torchobjectives.workbench.cells import (
@@ -11,6 +12,7 @@ from torchobjectives.workbench.cells import (
     kind_of,
     not_numbers,
     row,
+    shown,
     trimmed,
     typed,
 )
@@ -19,7 +21,7 @@ from torchobjectives.workbench.errors import InputError
 MICROSECONDS_PER_DAY = 86_400e6
 # Whole numbers up to here are told apart by float64.
 LARGEST_WHOLE = 2.0**53
-KIND_WORDS = {"numeric": "numbers", "boolean": "true or false", "date": "dates"}
+KIND_WORDS = {"numeric": "numbers", "boolean": "true or false", "date": "dates", "categorical": "text"}
 
 
 def conform(features: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
@@ -38,6 +40,17 @@ def conform(features: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
 
 def _conformed(column: pl.Series, kind: str) -> pl.Series:
     kind_of(column.name, column.dtype)
+    try:
+        return _as_kind(column, kind)
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
+        first = (str(error).strip().splitlines() or ["out of range"])[0]
+        raise InputError(
+            f"column {column.name!r} holds {column.dtype} that cannot be read as {KIND_WORDS[kind]} ({first[:150]}): "
+            "correct the column"
+        ) from error
+
+
+def _as_kind(column: pl.Series, kind: str) -> pl.Series:
     if kind == "categorical":
         return trimmed(_written(column))
     if isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum):
@@ -121,6 +134,6 @@ def _misfit(column: pl.Series, kind: str) -> str:
     # Dates that are none, such as the 31st of June, begin like dates.
     first = row(odd if odd.any() else column.is_not_null())
     return (
-        f"column {column.name!r} holds text (row {first}: {column[first - 1]!r}), and the model learnt it as "
+        f"column {column.name!r} holds text (row {first}: {shown(column[first - 1])}), and the model learnt it as "
         f"{KIND_WORDS[kind]}: correct the cell, or leave it empty (missing)"
     )

@@ -11,7 +11,7 @@ import polars as pl
 import polars.exceptions
 
 from torchobjectives._validate import near
-from torchobjectives.workbench.cells import row
+from torchobjectives.workbench.cells import row, shown
 from torchobjectives.workbench.errors import InputError
 
 # What a cell may be, in words; a value of another type is none.
@@ -24,8 +24,6 @@ SORTS: dict[str, tuple[type, ...]] = {
     "durations": (timedelta, np.timedelta64),
 }
 MISSING_TYPES = ("NoneType", "NAType", "NaTType")
-# What polars and numpy raise where values do not become a column.
-UNREADABLE = (polars.exceptions.PolarsError, TypeError, ValueError, OverflowError, ArithmeticError, RuntimeError)
 
 
 def as_frame(table: Any, wanted: Collection[str]) -> pl.DataFrame:
@@ -106,7 +104,9 @@ def _series(name: str, column: Any) -> pl.Series | _Single:
             return _from_array(name, column)
         if isinstance(column, Sized) and isinstance(column, Iterable) and not isinstance(column, Mapping | bytes):
             return _from_values(name, list(column))
-    except UNREADABLE as error:
+    except InputError:
+        raise
+    except (Exception, polars.exceptions.PanicException) as error:  # as many as there are makes of columns
         raise InputError(f"column {name!r} cannot be read ({_first_line(error)}): give it as a list") from error
     raise InputError(f"column {name!r} is a {type(column).__name__}: wanted a list, an array or a series")
 
@@ -147,7 +147,7 @@ def _from_values(name: str, values: list[Any]) -> pl.Series:
     if len(there) > 1:
         first = row(pl.Series([value is not None and sorts[type(value)] != sorts[_first(values)] for value in values]))
         raise InputError(
-            f"column {name!r} holds {' and '.join(sorted(map(str, there)))} (row {first}: {values[first - 1]!r}): "
+            f"column {name!r} holds {' and '.join(sorted(map(str, there)))} (row {first}: {shown(values[first - 1])}): "
             "make its cells of one kind"
         )
     return _of_sort(str(there.pop()), name, values)
@@ -199,6 +199,8 @@ def _dates(name: str, values: list[Any]) -> pl.Series:
 def _moment(value: Any) -> datetime:
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
+        if isinstance(value, int):
+            raise ValueError("a date beyond the years 1 to 9999")
     if not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day)
     return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
