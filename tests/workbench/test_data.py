@@ -186,3 +186,10 @@ def test_targets_out_of_range(values: list[object], words: str) -> None:
 def test_targets_that_cannot_be_learnt(target: list[object]) -> None:
     with pytest.raises(InputError, match="'y'"):
         data.clean_target(pl.Series("y", target))
+
+
+@pytest.mark.parametrize("cells", [[b"a", b"b"], [[1], [2]], [{"a": 1}, {"a": 2}]])
+def test_a_file_with_what_is_no_cell_is_refused(cells: list[object]) -> None:
+    pl.DataFrame({"x": cells * 5, "y": ["no", "yes"] * 5}).write_parquet("odd.parquet")
+    with pytest.raises(InputError, match="column 'x' holds"):
+        data.load(RunConfig(data=Path("odd.parquet"), target="y"))

@@ -1,20 +1,30 @@
 """Predictions of a run on new rows, in the shell and in Python."""
 
+import errno
+import os
 import pickle
 import shutil
+import stat
+import subprocess
+import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import skops.io
 import torch
+from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
+from sklearn.preprocessing import StandardScaler
 
 import torchobjectives
 from tests.workbench.conftest import Fit, people
 from torchobjectives import cli, workbench
-from torchobjectives.workbench import InputError, load
+from torchobjectives.workbench import InputError, load, prediction, writing
 
 TARGETS = {"binary": "label", "multiclass": "level", "regression": "income"}
 
@@ -111,6 +121,20 @@ def test_in_the_shell(csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]) -
         (("out", "people.csv", "--out", "people.csv"), ["is the file that is read"]),
         (("out", "people.csv", "--out", "out"), ["wanted a name that ends in .parquet or .csv"]),
         (("out", "people.csv", "--out", "no/such/place.csv"), ["cannot write there"]),
+        (("out", "people.csv", "--out", "people.csv/x.csv"), ["cannot write there", "not a directory"]),
+        (("out", "people.csv", "--out", "x" * 300 + ".csv"), ["cannot write there", "too long"]),
+        (("out", "people.csv", "--out", "a\0b.csv"), ["cannot write there", "null byte"]),
+        (("out", "people.csv", "--out", "loop.csv"), ["cannot write there", "loop"]),
+        (("out", "people.csv", "--out", "pipe.csv"), ["is no regular file"]),
+        (("out", "people.csv", "--out", "link.csv"), ["is the file that is read"]),
+        (("out", "people.csv", "--out", "out/predictions.parquet"), ["of the run", "itself"]),
+        (("out", "people.csv", "--out", "out/history.csv"), ["of the run", "itself"]),
+        (("out", "people.csv", "--out", "out/../out/logs/new.csv"), ["of the run", "itself"]),
+        (("out", "people.csv", "--out", "own.parquet"), ["of the run", "itself"]),
+        (("out", "people.csv", "--out", "other/predictions.parquet"), ["of the run", "other itself"]),
+        (("out", "y" * 250 + ".csv"), ["cannot write there", "too long", "--out"]),
+        (("x" * 300, "people.csv"), ["is no run", "too long"]),
+        (("a\0b", "people.csv"), ["is no run", "'a\\x00b'"]),
         (("out", "short.csv"), ["'age'", "is missing"]),
         (("out",), ["file"]),
     ],
@@ -120,13 +144,61 @@ def test_wrong_calls(
 ) -> None:
     fit(data=csv, target="label", epochs=1)
     Path("short.csv").write_text("town,member\nChur,true\n")
-    before = csv.read_bytes()
+    shutil.copytree("out", "other")
+    shutil.copy("people.csv", "y" * 250 + ".csv")
+    Path("loop.csv").symlink_to("loop.csv")
+    Path("link.csv").symlink_to("people.csv")
+    Path("own.parquet").symlink_to("out/predictions.parquet")
+    os.mkfifo("pipe.csv")
+    before = csv.read_bytes(), sorted(Path().rglob("*"))
     with pytest.raises(SystemExit) as stopped:
         cli.main(("predict", *arguments))
     said = capsys.readouterr().err
     assert (stopped.value.code, said.count("\n")) == (2, 1)
     assert all(word.lower() in said.lower() for word in words), said
-    assert csv.read_bytes() == before
+    assert (csv.read_bytes(), sorted(Path().rglob("*"))) == before
+    assert len(said) < 300
+
+
+def test_what_is_written_takes_nobodys_name(csv: Path, fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit(data=csv, target="label", epochs=1)
+    Path("z.csv.new").write_text("mine")
+    Path("z.csv").write_text("old")
+    Path("linked.csv").symlink_to("z.csv")
+    there = sorted(Path().rglob("*"))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(writing.WRITERS, ".csv", full)
+        with pytest.raises(InputError, match="No space left"):
+            prediction.predict_file(Path("out"), csv, Path("z.csv"))
+    assert (Path("z.csv").read_text(), sorted(Path().rglob("*"))) == ("old", there)
+    prediction.predict_file(Path("out"), csv, Path("linked.csv"))
+    assert sorted(Path().rglob("*")) == there
+    assert Path("z.csv.new").read_text() == "mine"
+    assert Path("linked.csv").is_symlink()
+    assert pl.read_csv("z.csv").height == 80
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(Path("z.csv").stat().st_mode) == 0o666 & ~umask
+
+
+def test_nobody_needs_to_read_what_is_said(csv: Path, fit: Fit) -> None:
+    fit(data=csv, target="label", epochs=1)
+    arguments = [sys.executable, "-m", "torchobjectives", "predict", "out", "people.csv", "--out"]
+    piped = subprocess.Popen([*arguments, "piped.csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert piped.stdout is not None
+    piped.stdout.close()
+    _, said = piped.communicate(timeout=60)
+    assert (piped.returncode, said) == (0, b"")
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run([*arguments, "full.csv"], stdout=full, stderr=subprocess.PIPE, check=False)
+        assert done.returncode == 1
+        assert done.stderr.endswith(b"(No space left on device); 80 rows are in full.csv\n")
+        assert Path("full.csv").read_bytes() == Path("piped.csv").read_bytes()
 
 
 class Evil:
@@ -182,6 +254,126 @@ def test_preprocessing_of_foreign_types_is_refused(csv: Path, fit: Fit) -> None:
             archive.writestr(name, content)
     with pytest.raises(InputError, match=r"preprocessing\.skops"):
         load(good)
+
+
+def changed(model: dict[str, Any], **config: Any) -> dict[str, Any]:
+    """A model of a run before there were digests, described otherwise."""
+    return {key: model[key] for key in ("network", "loss")} | {"config": {**model["config"], **config}}
+
+
+def weights(model: dict[str, Any], change: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, Any]:
+    name = "hidden_1.weight"
+    return {**model, "network": {**model["network"], name: change(model["network"][name])}}
+
+
+def plan(model: dict[str, Any], **config: Any) -> dict[str, Any]:
+    return changed(model, architecture={**model["config"]["architecture"], **config})
+
+
+# What a model is made into, and words of the message.
+TAMPERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "another description": (lambda m: {**changed(m, target="age"), "sha256": m["sha256"]}, "has been changed"),
+    "other classes": (lambda m: {**changed(m, classes=["no", "si"]), "sha256": m["sha256"]}, "has been changed"),
+    "no description of digests": (lambda m: {**m, "sha256": None}, "model.pt"),
+    "three classes": (lambda m: changed(m, classes=["a", "b", "c"]), "3 classes do not suit"),
+    "one class": (lambda m: changed(m, classes=["a"]), "1 classes do not suit"),
+    "classes in another order": (lambda m: changed(m, classes=["yes", "no"]), "not distinct and in order"),
+    "equal classes": (lambda m: changed(m, classes=["yes", "yes"]), "not distinct and in order"),
+    "classes of another type": (lambda m: changed(m, classes=[0, 1]), "model.pt"),
+    "a class that is missing": (lambda m: changed(m, classes=[None, "yes"]), "not distinct and in order"),
+    "another task": (lambda m: changed(m, task="regression", classes=[]), "the task is regression"),
+    "another task, same classes": (lambda m: changed(m, task="multiclass"), "the task is multiclass"),
+    "no task": (lambda m: changed(m, task="ranking"), "model.pt"),
+    "numbers": (lambda m: changed(m, target_dtype="Int64"), "model.pt"),
+    "lists": (lambda m: changed(m, target_dtype="List"), "model.pt"),
+    "no type": (lambda m: changed(m, target_dtype="Series"), "no type of a column"),
+    "another link": (lambda m: changed(m, link="log"), "in another way"),
+    "another loss": (lambda m: changed(m, loss={"name": "cross_entropy_loss"}), "model.pt"),
+    "no loss and another link": (
+        lambda m: {**changed(m, loss=None, link="identity"), "sha256": m["sha256"]},
+        "has been changed",
+    ),
+    "no loss and several outputs": (lambda m: changed(m, loss=None, link="softmax"), "1 outputs, wanted 2"),
+    "columns of another kind": (lambda m: changed(m, columns={**m["config"]["columns"], "town": "numeric"}), "skops"),
+    "columns of no kind": (lambda m: changed(m, columns={**m["config"]["columns"], "town": "picture"}), "skops"),
+    "other columns": (lambda m: changed(m, columns={"a": "numeric"}), "other columns"),
+    "no columns": (lambda m: changed(m, columns={}), "skops"),
+    "logarithms": (lambda m: plan(m, log_probabilities=True), "in another way"),
+    "more inputs": (lambda m: plan(m, inputs=99), "takes 99"),
+    "more outputs": (lambda m: plan(m, outputs=3), "3 outputs, wanted 1"),
+    "many layers": (lambda m: plan(m, hidden=[8] * 10**6), "hidden layers"),
+    "a layer without bounds": (lambda m: plan(m, hidden=[10**9]), "has the shape"),
+    "a scale": (lambda m: plan(m, rescale=(0.0, 1.0)), "of another model"),
+    "NaN": (lambda m: weights(m, lambda w: w * float("nan")), "is not finite"),
+    "infinity": (lambda m: weights(m, lambda w: w + float("inf")), "is not finite"),
+    "complex": (lambda m: weights(m, lambda w: w.to(torch.complex64)), "holds torch.complex64"),
+    "whole numbers": (lambda m: weights(m, lambda w: w.to(torch.int32)), "holds torch.int32"),
+    "another shape": (lambda m: weights(m, lambda w: w[:, 1:]), "has the shape"),
+    "sparse": (lambda m: weights(m, lambda w: w.to_sparse()), "no plain array"),
+    "one number for all": (lambda m: weights(m, lambda w: w[:1, :1].clone().expand(w.shape)), "has the shape"),
+    "no number": (lambda m: weights(m, lambda w: "w"), "no plain array"),  # type: ignore[arg-type, return-value]
+    "weights in a list": (lambda m: {**m, "network": list(m["network"].values())}, "of another model"),
+    "more weights": (lambda m: {**m, "network": {**m["network"], "more": torch.ones(1)}}, "of another model"),
+    "a number": (lambda m: 3, "holds a int"),
+}
+
+
+def test_what_no_run_writes_is_refused(csv: Path, fit: Fit, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = fit(data=csv, target="label", epochs=1)
+    model = torch.load(folder / "model.pt", weights_only=True)
+    for name, (change, words) in TAMPERED.items():
+        torch.save(change(model), folder / "model.pt")
+        with pytest.raises(InputError, match=r"not what a run writes|refused") as stopped:
+            pytest.fail(f"{name} is not refused: {load(folder)}")
+        said = str(stopped.value)
+        assert words in said, (name, said)
+        assert "\n" not in said
+    torch.save(changed(model), folder / "model.pt")
+    load(folder)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_preprocessing_of_another_run_is_refused(csv: Path, fit: Fit, tmp_path: Path) -> None:
+    folder = fit(data=csv, target="label", epochs=1)
+    path = folder / "preprocessing.skops"
+    people(60).write_csv("fewer.csv")
+    same_columns = fit(data=Path("fewer.csv"), target="label", epochs=1, out=tmp_path / "same")
+    people().drop("member").write_csv("other.csv")
+    other_columns = fit(data=Path("other.csv"), target="label", epochs=1, out=tmp_path / "other")
+    names = ["age", "town", "member", "since", "income", "level"]
+    unfitted = ColumnTransformer([("numeric_0", FrozenEstimator(StandardScaler()), names)])
+    halfway = ColumnTransformer([("numeric_0", FrozenEstimator(StandardScaler()), names)])
+    halfway.transformers_, halfway.feature_names_in_ = halfway.transformers, np.array(names)
+    whole = path.read_bytes()
+    for number, other in enumerate((same_columns, other_columns, unfitted, halfway, {}, StandardScaler())):
+        if isinstance(other, Path):
+            shutil.copy(other / "preprocessing.skops", path)
+        else:
+            skops.io.dump(other, path)
+        with pytest.raises(InputError, match=r"preprocessing\.skops") as stopped:
+            load(folder)
+        assert "\n" not in str(stopped.value), number
+    path.write_bytes(whole[:200] + bytes([whole[200] ^ 0xFF]) + whole[201:])
+    with pytest.raises(InputError, match=r"preprocessing\.skops"):
+        load(folder)
+    path.unlink()
+    with pytest.raises(InputError, match=r"preprocessing\.skops"):
+        load(folder)
+
+
+def test_an_inverted_byte_is_refused_or_harmless(csv: Path, fit: Fit, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = fit(data=csv, target="label", epochs=1)
+    wanted, whole = load(folder).predict(people()), (folder / "model.pt").read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 97):
+        (folder / "model.pt").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            # Between the parts of the archive lies what nobody reads.
+            assert load(folder).predict(people()).equals(wanted)
+        except InputError:
+            refused += 1
+    assert refused > 10
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_face_of_the_workbench() -> None:

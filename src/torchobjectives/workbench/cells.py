@@ -6,6 +6,8 @@ from collections.abc import Collection
 import polars as pl
 import polars.exceptions
 
+from torchobjectives.workbench.errors import InputError
+
 # Beyond doubt, in any column. Words such as None, none and na may be categories; see MISSING_AMONG_VALUES.
 MISSING = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "?"]
 # Beyond doubt only where every other cell is a number, a date or true/false; in any case of letters.
@@ -37,9 +39,32 @@ def sort_of(cell: str) -> str:
     return "truth" if cell.lower() in ("true", "false") else "text"
 
 
+def kind_of(name: str, dtype: pl.DataType) -> str:
+    """Name the kind of a column of this type: numeric, boolean, date or categorical; refuse what is no cell."""
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype.is_numeric() or dtype == pl.Null:
+        return "numeric"
+    if dtype.is_temporal():
+        return "date"
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+        return "categorical"
+    raise InputError(f"column {name!r} holds {dtype}: wanted numbers, text, dates or true/false in each cell")
+
+
 def row(found: pl.Series) -> int:
     """Return the number of the first row that is found, counted from 1 after the header."""
     return int(found.arg_max() or 0) + 1
+
+
+def shown(cell: object, most: int = 80) -> str:
+    """Write one cell for a person, its beginning if it is long.
+
+    >>> shown("a"), shown(1.5), shown("abc" * 99, 10)
+    ("'a'", '1.5', "'abcabcab…")
+    """
+    text = repr(cell) if not isinstance(cell, str) or len(cell) <= most else repr(cell[:most])
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def listed(names: Collection[str]) -> str:
@@ -127,4 +152,4 @@ def text_cells(column: pl.Series) -> str:
     """Say how many cells of a text column are no numbers, and which comes first."""
     odd = not_numbers(column)
     first = row(odd)
-    return f"text in {odd.sum()} of {len(column)} cells (row {first}: {column[first - 1]!r})"
+    return f"text in {odd.sum()} of {len(column)} cells (row {first}: {shown(column[first - 1])})"

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from torchobjectives._validate import near
-from torchobjectives.workbench.cells import listed, not_numbers, row, text_among_numbers, text_cells
+from torchobjectives.workbench.cells import kind_of, listed, not_numbers, row, text_among_numbers, text_cells
 from torchobjectives.workbench.config import RunConfig, Task
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.reading import read as read
@@ -90,6 +90,8 @@ def load(config: RunConfig) -> Table:
     if frame.width == 1:
         raise InputError(f"{config.source} has no column beside the target {target!r}: nothing to predict from")
     features = frame.drop(target)
+    for name, dtype in features.schema.items():
+        kind_of(name, dtype)
     return Table(features, clean_target(frame[target]), (*notes, *_telling_little(features)))
 
 
@@ -115,7 +117,7 @@ def find_target(columns: list[str], wanted: str, source: str) -> str:
 
 def _telling_little(features: pl.DataFrame) -> list[str]:
     """Say which columns have one value, or none, or more categories than are told apart."""
-    known = {column.name: column.drop_nulls() for column in features.iter_columns() if not column.dtype.is_nested()}
+    known = {column.name: column.drop_nulls() for column in features.iter_columns()}
     empty = [name for name, column in known.items() if column.is_empty()]
     single = [name for name, column in known.items() if len(column) == features.height and (column == column[0]).all()]
     many = {name: column.n_unique() for name, column in known.items() if column.dtype == pl.String}

@@ -1,7 +1,5 @@
 """Predictions of a finished run on new rows. Loading a run reads numbers and names; nothing in it is executed."""
 
-import pickle
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +12,12 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from torchobjectives import Loss, from_config, links
-from torchobjectives._validate import near
-from torchobjectives.workbench import data, preprocessing, training
+from torchobjectives.workbench import data, preprocessing, stored, training, writing
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
-from torchobjectives.workbench.models import Architecture
-
-LINKS = {link.name: link for link in (getattr(links, name) for name in links.__all__) if isinstance(link, links.Link)}
-WRITERS: dict[str, Callable[[pl.DataFrame, Path], Any]] = {
-    ".parquet": pl.DataFrame.write_parquet,
-    ".pq": pl.DataFrame.write_parquet,
-    ".csv": pl.DataFrame.write_csv,
-}
+from torchobjectives.workbench.frames import as_frame
+from torchobjectives.workbench.quiet import Quiet
+from torchobjectives.workbench.writing import shown
 
 
 @dataclass(frozen=True)
@@ -57,27 +49,24 @@ class FittedRun:
         Raises:
             InputError: A column is missing, or holds what it did not hold in training.
         """
-        features = preprocessing.conform(self._columns(as_frame(frame)), self.kinds)
-        if features.is_empty():
+        raw = self._raw(frame)
+        if not len(raw):
             # scikit-learn refuses no rows at all: any row has the right columns.
-            return self.predict(pl.DataFrame({name: [None] for name in self.kinds}))[:0]
-        x = torch.from_numpy(preprocessing.transform(self.transformer, features))
-        raw = training.predict_raw(self.network, x)
+            return self.predict(dict.fromkeys(self.kinds))[:0]
         said = training.judged(self.problem, self._read(raw))
         best = said.argmax(1) if self.problem.classes else said
-        columns = [pl.Series("row", np.arange(len(x))), *self._raw_columns(raw.double().numpy())]
+        columns = [pl.Series("row", np.arange(len(raw))), *self._raw_columns(raw.double().numpy())]
         columns.append(self.problem.decode(best, self.target_dtype).alias("prediction"))
         for index, name in enumerate(self.problem.class_names):
             columns.append(pl.Series(f"probability_{name}", said[:, index]))
         return pl.DataFrame(columns)
 
-    def _columns(self, frame: pl.DataFrame) -> pl.DataFrame:
-        for name in self.kinds:
-            if name not in frame.columns:
-                raise InputError(
-                    f"the column {name!r}, on which the run was fitted, is missing. {near(name, frame.columns)}"
-                )
-        return frame.select(list(self.kinds))
+    def _raw(self, frame: Any) -> Tensor:
+        features = preprocessing.conform(as_frame(frame, self.kinds), self.kinds)
+        if features.is_empty():
+            return torch.empty(0)
+        x = torch.from_numpy(preprocessing.transform(self.transformer, features))
+        return training.predict_raw(self.network, x)
 
     def _read(self, raw: Tensor) -> Tensor:
         with torch.inference_mode():
@@ -106,90 +95,76 @@ def load(run: str | Path) -> FittedRun:
         InputError: There is no such run, or one of its files is not what a run writes.
     """
     folder = Path(run)
-    if not (folder / "model.pt").is_file():
+    _check_there(folder)
+    path, other = folder / "model.pt", folder / "preprocessing.skops"
+    model = stored.read_model(path)
+    try:
+        kinds = {str(name): str(kind) for name, kind in model["config"]["columns"].items()}
+        transformer = stored.load_transformer(other, kinds, model["config"]["architecture"]["inputs"])
+        stored.check_belongs(model, path, other)
+        fitted = _assembled(model, kinds, transformer)
+        _try(fitted)
+    except InputError:
+        raise
+    except stored.ANYTHING as error:
+        raise stored.not_written(path, error) from error
+    return fitted
+
+
+def _check_there(folder: Path) -> None:
+    try:
+        if (folder / "model.pt").is_file():
+            return
         unfinished = folder.with_name(folder.name + ".partial") if folder.name else folder
         hint = f"; {unfinished} is unfinished: continue it with fit --resume" if unfinished.is_dir() else ""
-        raise InputError(f"{folder} is no run: there is no {folder / 'model.pt'}{hint}")
-    model = _model(folder / "model.pt")
-    transformer = preprocessing.load(folder / "preprocessing.skops")
-    try:
-        return _assembled(model, transformer)
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder / 'model.pt'} is not what a run writes: {type(error).__name__}: {reason}") from error
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise InputError(f"{shown(folder)} is no run: {reason}") from error
+    raise InputError(f"{shown(folder)} is no run: there is no {shown(folder / 'model.pt')}{hint}")
 
 
-def _model(path: Path) -> dict[str, Any]:
-    try:
-        model = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{path} is refused: it is damaged, or holds more than numbers and names ({type(error).__name__})"
-        ) from error
-    if not isinstance(model, dict):
-        raise InputError(f"{path} is refused: it holds a {type(model).__name__}, not a model")
-    return model
-
-
-def _assembled(model: dict[str, Any], transformer: Any) -> FittedRun:
+def _assembled(model: dict[str, Any], kinds: dict[str, str], transformer: Any) -> FittedRun:
     config = model["config"]
-    network = Architecture(**config["architecture"]).build()
-    network.load_state_dict(model["network"])
     loss = None if config["loss"] is None else from_config(config["loss"])
-    if loss is not None:
-        loss.load_state_dict(model["loss"])
-        loss.eval()
-    dtype = getattr(pl, config["target_dtype"])
-    if not (isinstance(dtype, type) and issubclass(dtype, pl.DataType)):
-        raise ValueError(f"{config['target_dtype']} is no type of a column")
+    stored.check_loss(loss, config)
+    problem, dtype = stored.problem_of(config)
     return FittedRun(
-        Problem(config["task"], "as in the run", list(config["classes"])),
+        problem,
         str(config["target"]),
-        dtype(),
-        {str(name): str(kind) for name, kind in config["columns"].items()},
+        dtype,
+        kinds,
         transformer,
-        network.eval(),
-        loss,
-        LINKS[config["link"]],
+        stored.network_of(config, model["network"]),
+        None if loss is None else stored.load_loss(loss, model["loss"]),
+        stored.LINKS[config["link"]],
     )
 
 
-def as_frame(frame: Any) -> pl.DataFrame:
-    """Return a polars, pandas or plain table as polars'."""
-    if isinstance(frame, pl.DataFrame):
-        return frame
-    if isinstance(frame, pl.LazyFrame):
-        return frame.collect()
-    if type(frame).__module__.partition(".")[0] == "pandas":
-        # Column by column through Python objects: pyarrow, which polars would use, is not needed for this.
-        return pl.DataFrame(
-            {str(name): frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in frame}
-        )
-    if isinstance(frame, dict):
-        return pl.DataFrame(frame)
-    raise InputError(f"a table is wanted (polars, pandas, or a dictionary of columns), got {type(frame).__name__}")
+def _try(run: FittedRun) -> None:
+    """Predict a row in which everything is missing, so that what cannot predict is refused before it is asked to."""
+    try:
+        said = run._read(run._raw(dict.fromkeys(run.kinds)))
+        run.predict(dict.fromkeys(run.kinds))
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    classes = len(run.problem.classes)
+    if said.shape != ((1, classes) if run.problem.task == "multiclass" else (1,)):
+        raise ValueError(f"what it predicts has the shape {tuple(said.shape)}, and there are {classes} classes")
+    if said.isnan().any():
+        raise ValueError("what it predicts is not a number")
 
 
 def predict_file(run: Path, file: Path, out: Path | None = None, *, console: Console | None = None) -> Path:
     """Predict the rows of a file and write them; return where."""
-    console = console or Console()
+    console = console or Quiet()
     fitted = load(run)
     frame, notes = data.read(file, kinds=fitted.kinds)
-    target = out if out is not None else run / f"predictions-{Path(file.name.removesuffix('.gz')).stem}.parquet"
-    if target.suffix.lower() not in WRITERS:
-        raise InputError(f"--out {target}: wanted a name that ends in .parquet or .csv")
-    if target.exists() and (target.is_dir() or target.samefile(file)):
-        what = "is a folder" if target.is_dir() else "is the file that is read"
-        raise InputError(f"--out {target} {what}: name another file")
+    target = writing.target_of(run, file, out)
     predicted = fitted.predict(frame)
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True, highlight=False, markup=False)
-    fresh = target.with_name(target.name + ".new")
-    try:
-        WRITERS[target.suffix.lower()](predicted, fresh)
-        fresh.replace(target)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise InputError(f"--out {target}: cannot write there ({error.strerror or error})") from error
+    writing.write(predicted, target)
     console.print(f"{predicted.height} rows: {target}", soft_wrap=True, highlight=False, markup=False)
+    if isinstance(console, Quiet):
+        console.settle(f"{predicted.height} rows are in {target}")
     return target

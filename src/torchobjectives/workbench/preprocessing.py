@@ -15,93 +15,21 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from torchobjectives._validate import near
-from torchobjectives.workbench.cells import DATE_START, not_numbers, row
+from torchobjectives.workbench.cells import kind_of
+from torchobjectives.workbench.conforming import conform as conform
 from torchobjectives.workbench.data import MOST_CATEGORIES as MOST_CATEGORIES
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 
 # What is fitted or transformed at once: enough to be quick, little enough to need no second table's memory.
 BLOCK_CELLS = 2**21
-MICROSECONDS_PER_DAY = 86_400e6
-KIND_WORDS = {"numeric": "numbers", "boolean": "true or false", "date": "dates"}
 # The imputer remembers the number format that it saw; a number format runs nothing.
 TRUSTED = ["numpy.dtype"]
 
 
 def column_kinds(features: pl.DataFrame) -> dict[str, str]:
     """Name the kind of every column: numeric, boolean, date or categorical."""
-    return {name: _kind(name, dtype) for name, dtype in features.schema.items()}
-
-
-def _kind(name: str, dtype: pl.DataType) -> str:
-    if dtype == pl.Boolean:
-        return "boolean"
-    if dtype.is_numeric() or dtype == pl.Null:
-        return "numeric"
-    if dtype.is_temporal():
-        return "date"
-    if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
-        return "categorical"
-    raise InputError(f"column {name!r} holds {dtype}: wanted numbers, text, dates or true/false in each cell")
-
-
-def conform(features: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
-    """Return the columns in the types of their kinds: text for categories, numbers for all others (dates in days).
-
-    Columns of no kind are left out; one that is not there, or holds something else than its kind, is an error.
-    """
-    there = set(features.columns)
-    absent = [name for name in kinds if name not in there]
-    if absent:
-        others = [name for name in features.columns if name not in kinds] or features.columns
-        more = f" (nor {len(absent) - 1} more of the model's columns)" if len(absent) > 1 else ""
-        raise InputError(f"there is no column {absent[0]!r}{more}. {near(absent[0], others)}")
-    return features.select(_conformed(features[name], kind) for name, kind in kinds.items())
-
-
-def _conformed(column: pl.Series, kind: str) -> pl.Series:
-    if kind == "categorical":
-        return column.cast(pl.String)
-    if column.null_count() == len(column):
-        return column.cast(pl.Null).cast(pl.Float64)
-    if kind == "date" and column.dtype.is_temporal():
-        column = _days(column)
-    elif column.dtype.is_temporal() or kind == "date" or (column.dtype == pl.String and not_numbers(column).any()):
-        raise InputError(_misfit(column, kind))
-    column = column.cast(pl.Float64)
-    if column.is_nan().any():
-        column = column.fill_nan(None)
-    if column.is_infinite().any():
-        raise InputError(
-            f"column {column.name!r} holds infinite values (first in row {row(column.is_infinite())}): correct them, "
-            "or leave the cells empty (missing)"
-        )
-    return column
-
-
-def _days(column: pl.Series) -> pl.Series:
-    """Return dates and times as days, whatever their unit: a table to predict on may have another one."""
-    if column.dtype == pl.Date:
-        return column.to_physical()
-    if isinstance(column.dtype, pl.Datetime):
-        return column.dt.epoch("us").cast(pl.Float64) / MICROSECONDS_PER_DAY
-    # A time of day counts from midnight.
-    return column.cast(pl.Duration("us")).to_physical().cast(pl.Float64) / MICROSECONDS_PER_DAY
-
-
-def _misfit(column: pl.Series, kind: str) -> str:
-    """Say which cell is the first that does not suit the kind."""
-    if column.dtype != pl.String:
-        held = "dates" if column.dtype.is_temporal() else "numbers"
-        return f"column {column.name!r} holds {held}, and the model learnt it as {KIND_WORDS[kind]}: correct the column"
-    no_date = ~column.str.contains(DATE_START)
-    odd = (no_date if kind == "date" else not_numbers(column)).fill_null(False)
-    first = row(odd)
-    return (
-        f"column {column.name!r} holds text (row {first}: {column[first - 1]!r}), and the model learnt it as "
-        f"{KIND_WORDS[kind]}: correct the cell, or leave it empty (missing)"
-    )
+    return {name: kind_of(name, dtype) for name, dtype in features.schema.items()}
 
 
 def split(encoded: NDArray[Any], problem: Problem, *, valid: float, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:

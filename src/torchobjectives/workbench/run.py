@@ -30,40 +30,18 @@ from torchobjectives.workbench import (
     preprocessing,
     report,
     resuming,
+    stored,
     training,
 )
 from torchobjectives.workbench.callbacks import Interrupts
 from torchobjectives.workbench.config import FitOptions, RunConfig, requested
 from torchobjectives.workbench.contents import CHECKPOINT
-from torchobjectives.workbench.errors import InputError, OutputError
+from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted
+from torchobjectives.workbench.quiet import Quiet
 from torchobjectives.workbench.training import Outcome
 
 SPLITS = ("train", "valid")
-
-
-class Quiet(Console):
-    """A console that is no reason to stop: where nobody reads any more (``| head``), it falls silent.
-
-    What else keeps it from writing, such as a full disk, is kept in ``lost``, to be said in the end.
-    """
-
-    lost: OSError | None = None
-
-    def print(self, *objects: Any, **how: Any) -> None:
-        """Print, or fall silent."""
-        try:
-            super().print(*objects, **how)
-        except OSError as error:
-            self.lost, self.quiet = error, True
-            with suppress(OSError):
-                # What the stream still holds would fail once more when Python ends.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
-
-    def on_broken_pipe(self) -> None:
-        """Say no more."""
-        self.quiet = True
-        self.file = open("/dev/null" if Path("/dev/null").exists() else "nul", "w")  # noqa: SIM115
 
 
 @dataclass(frozen=True)
@@ -100,11 +78,7 @@ def fit_as_asked(file: Path | None, options: FitOptions) -> str:
     config = resuming.resumed(file, options) if options.resume else requested(file, options)
     console = Quiet(quiet=training.rank() != 0)
     folder, status = fit_with_status(config, console=console)
-    if console.lost is not None:
-        reason = console.lost.strerror or console.lost
-        raise OutputError(
-            f"the output could not be written ({reason}); the run is {status}, its report: {folder}/report.html"
-        )
+    console.settle(f"the run is {status}, its report: {folder}/report.html")
     return status
 
 
@@ -306,7 +280,7 @@ def save(
     preprocessing.save(prepared.transformer, folder / "preprocessing.skops")
     predictions(prepared, predicted).write_parquet(folder / "predictions.parquet")
     problem, term = prepared.problem, fitted.terms[0]
-    model = {
+    model: dict[str, Any] = {
         "network": fitted.network.state_dict(),
         "loss": term.loss.state_dict() if isinstance(term.loss, torch.nn.Module) else {},
         "config": {
@@ -321,6 +295,7 @@ def save(
             "link": term.link.name,
         },
     }
+    model["sha256"] = stored.digests(model["config"], folder / "preprocessing.skops")
     # By way of memory: where the disk is full, torch's own writer says so in other words than the system's.
     buffer = io.BytesIO()
     torch.save(model, buffer)
