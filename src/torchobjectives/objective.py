@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, final
 
 from torch import Tensor, nn
 
-from torchobjectives._exports import snake_case
+from torchobjectives._exports import numbered, snake_case
 from torchobjectives._validate import inside_transform, near, number
 
 __all__ = ["BoundObjective", "Objective"]
@@ -329,13 +329,9 @@ def _named_penalties(penalties: Iterable[Any], taken: Iterable[str]) -> dict[str
     for penalty in penalties:
         if isinstance(penalty, type) or not callable(getattr(penalty, "value", None)):
             raise TypeError(f"a penalty must be an object with value(model), such as L1(1e-4), got {penalty!r}")
-        first = name = getattr(penalty, "name", None) or snake_case(type(penalty).__name__)
+        name = getattr(penalty, "name", None) or snake_case(type(penalty).__name__)
         _check_name(name)
-        count = 1
-        while name in named:
-            count += 1
-            name = f"{first}_{count}"
-        named[name] = penalty
+        named[numbered(name, named)] = penalty
     for name in taken:
         if name in named:
             raise ValueError(f"{name!r} names both a loss and a penalty ({named[name]!r}): rename the loss")

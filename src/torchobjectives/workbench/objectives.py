@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from torchobjectives import L1, L2, Loss, Objective, as_loss, get
-from torchobjectives._exports import snake_case
+from torchobjectives._exports import numbered, snake_case
 from torchobjectives._link import IDENTITY, LOGIT, SOFTMAX, Link
 from torchobjectives._loss import name_of
 from torchobjectives._registry import loss_class
@@ -264,11 +264,7 @@ def build_objective(config: RunConfig, terms: list[Term]) -> Objective:
         return Objective(terms[0].loss, penalties, {"loss": terms[0].factor})
     named: dict[str, Term] = {}
     for term in terms:
-        name, count = term.name, 1
-        while name in named:
-            count += 1
-            name = f"{term.name}_{count}"
-        named[name] = term
+        named[numbered(term.name, named)] = term
     for name in named:
         if name in RESERVED:
             raise InputError(f'--loss "{named[name].text}": {name!r} is a name of the report\'s own: rename the loss')
