@@ -18,7 +18,7 @@ def snake_case(name: str) -> str:
 
 
 def numbered(name: str, taken: Container[str]) -> str:
-    """``name``, or where that is taken the first free of ``name_2``, ``name_3`` …
+    """``name``, or where that is taken the first of ``name_2``, ``name_3`` … that is free.
 
     >>> numbered("l1", ["l2"]), numbered("l1", ["l1", "l1_2"])
     ('l1', 'l1_3')

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, final
 from torch import Tensor, nn
 
 from torchobjectives._exports import numbered, snake_case
+from torchobjectives._loss import parameters_of
 from torchobjectives._validate import inside_transform, near, number
 
 __all__ = ["BoundObjective", "Objective"]
@@ -74,7 +75,7 @@ class Objective(nn.Module):
             _check_loss(name, term)
         named_penalties = _named_penalties(penalties, taken=losses)
         self._weights = _checked_weights(term_weights or {}, losses)
-        self._accepted = {name: _unit_keywords(term) for name, term in losses.items()}
+        self._accepted = {name: unit_keywords(term) for name, term in losses.items()}
         self._terms: dict[str, Tensor] = {}
         self.losses = nn.ModuleDict({name: _as_module(term) for name, term in losses.items()})
         self._penalties = nn.ModuleDict({name: _as_module(item) for name, item in named_penalties.items()})
@@ -352,11 +353,10 @@ def _refuse_unknown(what: str, given: Mapping[str, Any], names: list[str]) -> No
             raise ValueError(f"{what} has the unknown name {name!r}. {near(str(name), names)}")
 
 
-def _unit_keywords(term: LossTerm) -> tuple[str, ...]:
+def unit_keywords(term: LossTerm) -> tuple[str, ...]:
     """Which of ``weight`` and ``mask`` a loss takes; needed only to refuse one in words."""
-    try:
-        parameters = inspect.signature(term.forward if isinstance(term, nn.Module) else term).parameters
-    except (TypeError, ValueError):  # a function written in C
+    parameters = parameters_of(term)
+    if parameters is None:  # a function written in C
         return ("weight", "mask")
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     return tuple(key for key in ("weight", "mask") if open_ended or key in parameters)
