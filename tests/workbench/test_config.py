@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from torchobjectives.workbench.config import FitOptions, RunConfig, requested
+from torchobjectives.workbench.config import FitOptions, RunConfig, over, requested
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import parse_loss
 
@@ -32,6 +32,16 @@ def test_flags_go_over_a_stored_configuration(tmp_path: Path) -> None:
     stored.write_text("epoch = 3")
     with pytest.raises(InputError, match=r"--config .*: there is no option 'epoch'. Did you mean 'epochs'"):
         requested(None, FitOptions(config=stored))
+
+
+def test_another_source_has_another_target() -> None:
+    stored = {"data": "people.csv", "target": "label", "epochs": 7}
+    assert over(stored, {"dataset": "wine"}) == {"dataset": "wine", "epochs": 7}
+    assert over(stored, {"data": Path("other.csv")}) == {"data": Path("other.csv"), "epochs": 7}
+    assert over(stored, {"data": Path("other.csv"), "target": "y"})["target"] == "y"
+    for same in (Path("people.csv"), Path("people.csv").absolute()):
+        assert over(stored, {"data": same})["target"] == "label"
+    assert over({"dataset": "wine", "target": "alcohol"}, {"dataset": "digits"}) == {"dataset": "digits"}
 
 
 def test_command_repeats_the_run() -> None:

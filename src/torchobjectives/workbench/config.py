@@ -1,5 +1,6 @@
 """The configuration of a run: the flags of the command line, checked once, stored as TOML."""
 
+import os
 import re
 import shlex
 import tomllib
@@ -130,7 +131,7 @@ class FitOptions(BaseModel):
     @property
     def watched(self) -> str | None:
         """What decides which epoch is best; None where the last one's weights are kept."""
-        return self.monitor or ("objective" if self.patience else None)
+        return self.monitor if self.monitor is not None else "objective" if self.patience else None
 
 
 class RunConfig(FitOptions):
@@ -144,6 +145,8 @@ class RunConfig(FitOptions):
             raise ValueError("no data: give a CSV or Parquet file, or --dataset")
         if self.data is not None and self.dataset is not None:
             raise ValueError("give a file (CSV or Parquet), or --dataset, not both")
+        if "\0" in str(self.data):
+            raise ValueError(f"the file {str(self.data)!r}: a NUL character can be in no name; correct it")
         if self.data is not None and self.target is None:
             raise ValueError("--target is missing: name the column to predict")
         return self
@@ -215,9 +218,15 @@ def over(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return stored options with the given ones over them; a new source replaces the old one, and its target."""
     kept = {key: value for key, value in stored.items() if key not in ASKED}
     for source, other in (("data", "dataset"), ("dataset", "data")):
-        if given.get(source) is not None and stored.get(source) != str(given[source]):
+        if given.get(source) is not None and not _same(stored.get(source), given[source]):
             kept.pop(other, None)
+            kept.pop("target", None)
     return {**kept, **given}
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two names of a source mean the same one, as ``a.csv`` and ``./a.csv`` do."""
+    return one is not None and Path(os.path.abspath(str(one))) == Path(os.path.abspath(str(other)))
 
 
 def read_config(path: Path) -> dict[str, Any]:

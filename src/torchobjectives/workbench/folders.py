@@ -150,7 +150,7 @@ def resumed(file: Path | None, options: FitOptions) -> RunConfig:
         raise InputError(f"--resume: there is no interrupted run at {folder}")
     stored = read_config(place / CONFIG)
     given = {**options.model_dump(exclude_unset=True), **({"data": file} if file else {})}
-    config = checked(RunConfig, {**over(stored, given), "out": folder})
+    config = checked(RunConfig, {"target": stored.get("target"), **over(stored, given), "out": folder})
     before = checked(RunConfig, {**stored, "out": folder})
     for name in RunConfig.model_fields:
         if name in (*ASKED, "out", "epochs", "log"):
