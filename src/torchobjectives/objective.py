@@ -140,10 +140,10 @@ class Objective(nn.Module):
 
     def formula(self) -> str:
         """The objective as one line: ``FocalLoss(gamma=2.0) + 0.0001·Σ|w| + ½·0.001·Σw²``."""
-        factors = [(self._weights[name], _text(_item(term))) for name, term in self.losses.items()]
+        factors = [(self._weights[name], text_of(_item(term))) for name, term in self.losses.items()]
         parts = [text if factor == 1 else f"{factor}·{text}" for factor, text in factors]
         for penalty in self.penalties.values():
-            parts.append(penalty.formula() if hasattr(penalty, "formula") else _text(penalty))
+            parts.append(penalty.formula() if hasattr(penalty, "formula") else text_of(penalty))
         return " + ".join(parts)
 
     def __str__(self) -> str:
@@ -169,7 +169,7 @@ class Objective(nn.Module):
         given = {key: value for key, value in (("weight", weight), ("mask", mask)) if value is not None}
         for key in given:
             if key not in self._accepted[name]:
-                text = _text(_item(self.losses[name]))
+                text = text_of(_item(self.losses[name]))
                 raise TypeError(f"the loss of term {name!r}, {text}, takes no {key}; wrap it with as_loss or drop it")
         value = _scalar(name, self.losses[name](y_pred, y_true, **given))
         factor = self._weights[name]
@@ -278,7 +278,7 @@ class _Held(nn.Module):
         return self.item(*args, **kwargs)
 
     def __repr__(self) -> str:
-        return _text(self.item)
+        return text_of(self.item)
 
 
 def _module_behind(item: Any) -> nn.Module | None:
@@ -362,11 +362,11 @@ def unit_keywords(term: LossTerm) -> tuple[str, ...]:
     return tuple(key for key in ("weight", "mask") if open_ended or key in parameters)
 
 
-def _text(item: Any) -> str:
+def text_of(item: Any) -> str:
     """A loss or penalty in one line: a function by its name, a partial with its arguments, else the repr."""
     if isinstance(item, functools.partial):
         arguments = [*map(repr, item.args), *(f"{key}={value!r}" for key, value in item.keywords.items())]
-        return f"{_text(item.func)}({', '.join(arguments)})"
+        return f"{text_of(item.func)}({', '.join(arguments)})"
     if inspect.isroutine(item):
         return item.__name__
     if getattr(type(item), "__repr__", None) is object.__repr__:  # no address in a report

@@ -135,6 +135,7 @@ def wrong(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], code: 
         ((*FIT, "--out", "people.csv"), ["people.csv", "--out"]),
         ((*FIT, "--out", "people.csv/run"), ["people.csv/run", "write"]),
         ((*FIT, "--lr", "1e30", "--epochs", "1", "--out", "diverged"), ["diverged", "--lr"]),
+        ((*FIT, "--lr", "1e30", "--epochs", "3", "--monitor", "roc_auc"), ["diverged", "--lr"]),
     ],
 )
 def test_wrong_flags(

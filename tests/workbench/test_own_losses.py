@@ -75,6 +75,19 @@ def remembers(p, t):
     return last
 def masked(p, t, mask=None):
     return (p - t).square()
+class Shy(torch.nn.MSELoss):
+    def __repr__(self):
+        raise ValueError("shown to nobody")
+class Mute(ValueError):
+    def __str__(self):
+        raise ValueError
+def mute(p, t):
+    raise Mute
+def takes(p, t):
+    p -= t
+    return p.square().mean()
+def zeroes(p, t):
+    return (p - t.zero_()).square().mean()
 """
 LATER = """
 import torch
@@ -179,6 +192,10 @@ def test_what_it_learns_is_trained(csv: Path, fit: Fit) -> None:
         ("bad.py:waves", ["gives a complex number"]),
         ("bad.py:steep", ["slope of the objective is not finite"]),
         ("bad.py:remembers", [".detach() what it remembers"]),
+        ("bad.py:takes", ["bad.py:takes", "in place"]),
+        ("bad.py:zeroes", ["bad.py:zeroes", "in place"]),
+        ("bad.py:Shy", ["bad.py:Shy", "ValueError in line 21: shown to nobody"]),
+        ("bad.py:mute", ["bad.py:mute", "Mute in line 26"]),
         ("bad.py:masked", ["bad.py:masked", "mask"]),
         ("broken.py:Five", ["broken.py does not run", "line 2", "NameError"]),
         ("unread.py:Five", ["unread.py does not run", "SyntaxError", "line 1"]),

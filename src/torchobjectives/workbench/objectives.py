@@ -18,7 +18,7 @@ from torchobjectives._loss import name_of
 from torchobjectives._registry import loss_class
 from torchobjectives._spec import CUSTOM
 from torchobjectives._validate import near
-from torchobjectives.objective import unit_keywords
+from torchobjectives.objective import text_of, unit_keywords
 from torchobjectives.workbench import own
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.data import Problem
@@ -67,6 +67,11 @@ class Term:
         if isinstance(self.loss, Loss):
             return self.loss.name
         return snake_case(name_of(self.loss))
+
+    @property
+    def shown(self) -> str:
+        """The loss in one line."""
+        return text_of(self.loss)
 
     def predict(self, raw: Tensor) -> Tensor:
         """The prediction that a raw prediction stands for."""
@@ -229,6 +234,7 @@ def _term(text: str, problem: Problem, told: dict[str, Any]) -> Term:
     file = own.file_of(name) if ".py:" in name else None
     try:
         loss, filled = own.build(name, given, told) if file else _from_library(name, given, problem, told)
+        text_of(loss)  # a repr of the user's may fail, too
     except InputError:
         raise
     except (Exception, SystemExit) as error:

@@ -79,7 +79,10 @@ def known(fields: Mapping[str, Any], given: Mapping[str, Any], told: Mapping[str
 
 def reason(error: BaseException, *files: Path) -> str:
     """Say in one line what was raised; of a loss from files of the user's, where in them or in those beside them."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # an error of the user's own
+        text = ""
     if "backward through the graph a second time" in text:
         text = KEPT_GRAPH
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -91,7 +91,9 @@ def fit_with_status(config: RunConfig, *, console: Console | None = None) -> tup
             # Another process of the same run: it trains with the first, which alone writes.
             with Interrupts(console) as interrupts:
                 outcome = _train(config, prepared, fitted, folders.partial_of(config), console, interrupts)
-            return config.folder, "done" if outcome.failure is None else outcome.status
+            if outcome.failure is not None:
+                raise InputError(outcome.failure)
+            return config.folder, "done"
         with folders.building(config) as folder:
             _announce(config, prepared, fitted, console)
             outcome, scores = _fit_in(folder, config, prepared, fitted, console)
@@ -225,8 +227,11 @@ def _try(fitted: Fitted, prepared: Prepared) -> tuple[list[torch.Tensor], torch.
         for part in map(prepared.part, SPLITS):
             raw, y = training.raw_and_truth(fitted.network, part)
             raws.append(raw.requires_grad_())
-            values.append(fitted.evaluate(raw, y))
+            given = raw.clone()
+            values.append(fitted.evaluate(given, y))
             _check_value(values[-1], what)
+            if given._version or y._version:
+                raise InputError(f"{what} changes y_pred or y_true in place, for other terms and metrics, too: copy it")
         return raws, _slope(values, raws, what)
     except InputError:
         raise
@@ -359,7 +364,7 @@ def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Co
     classes = f", classes {', '.join(problem.class_names)}" if problem.classes else ""
     positive = f" (positive: {problem.class_names[1]})" if problem.task == "binary" else ""
     chosen = "" if config.loss else f", the default for {problem.task}"
-    losses = " + ".join(repr(term.loss) for term in fitted.terms)
+    losses = " + ".join(term.shown for term in fitted.terms)
     lines = {
         "data": f"{config.name}: {len(table.target)} rows ({len(rows['train'])} training, {len(rows['valid'])} "
         f"validation), {table.features.width} columns, {prepared.x.shape[1]} inputs",

@@ -152,8 +152,9 @@ class FitModule(lightning.LightningModule):
         raw, y_true = (torch.cat(column) for column in zip(*self._said, strict=True))
         self._said.clear()
         predicted = judged(self.problem, self.fitted.predict(raw))
-        value = self.metric(y_true.cpu().numpy(), predicted)
-        self.log(f"valid_{self.config.watched}", float(value), batch_size=len(y_true))
+        finite = np.isfinite(predicted).all()
+        value = float(self.metric(y_true.cpu().numpy(), predicted)) if finite else float("nan")
+        self.log(f"valid_{self.config.watched}", value, batch_size=len(y_true))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say on which rows this was learnt."""
