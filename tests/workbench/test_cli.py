@@ -99,7 +99,7 @@ def wrong(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], code: 
         ((*FIT, "--dropout", "1"), ["--dropout 1", "less than 1"]),
         ((*FIT, "--patience", "0"), ["--patience 0"]),
         ((*FIT, "--monitor", "roc_acu"), ["roc_acu", "'roc_auc'"]),
-        ((*FIT, "--monitor", ""), ["--monitor", "no such term or metric"]),
+        ((*FIT, "--monitor", ""), ['--monitor ""', "no such term or metric"]),
         ((*FIT, "--monitor", "l1"), ["--monitor l1", "no such term or metric"]),
         ((*FIT, "--precision", "8-bit"), ["8-bit", "32-true"]),
         ((*FIT, "--log", "tensorbord"), ["tensorbord", "'tensorboard'"]),

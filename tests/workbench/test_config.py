@@ -57,6 +57,10 @@ def test_unknown_and_wrong_keys_are_named() -> None:
         RunConfig.from_toml('dataset = "wine"\nepoch = 3\n')
     with pytest.raises(InputError, match="--epochs 0: wanted a number greater than or equal to 1"):
         RunConfig.from_toml('dataset = "wine"\nepochs = 0\n')
+    with pytest.raises(InputError, match=r"^data 3: wanted a path"):
+        RunConfig.from_toml("data = 3\n")
+    with pytest.raises(InputError, match=r"^--out 'a\\x00b': a NUL"):
+        RunConfig.from_toml('dataset = "wine"\nout = "a\\u0000b"\n')
     with pytest.raises(InputError, match="not TOML"):
         RunConfig.from_toml("dataset = wine")
 

@@ -183,6 +183,9 @@ def test_what_it_learns_is_trained(csv: Path, fit: Fit) -> None:
         ("my losses/own.py:Five.function", ["path/to/file.py:NAME"]),
         ("own:Five", ["path/to/file.py:NAME"]),
         ("~/own.py:Five", ["there is no file /", "/own.py"]),
+        ("nul.py:Five", ["nul.py does not run: SyntaxError: "]),
+        ("gone.py:Five", ["there is no file gone.py. Did you mean 'none.py'"]),
+        ("st*r/own.py:Five", ["no file st*r/own.py"]),
         ("folder.py:Five", ["folder.py is a folder, not a file"]),
         ("ends_at_once.py:loss", ["ends_at_once.py does not run", "SystemExit in line 2"]),
         ("helped.py:far", ["cannot be computed on this data: ZeroDivisionError in line 2 of helper.py"]),
@@ -213,6 +216,8 @@ def test_what_is_wrong_is_said(csv: Path, loss: str, words: list[str], capsys: p
     Path("ends.py").write_text("import sys\ndef loss(p, t):\n    sys.exit(0)\n")
     Path("raises.py").write_text("class Wrong:\n    def __init__(self):\n        raise KeyError('missing')\n")
     Path("folder.py").mkdir()
+    Path("nul.py").write_text("x = 1\0")
+    Path("gone.py").symlink_to("nowhere.py")
     Path("ends_at_once.py").write_text("import sys\nsys.exit(0)\n")
     Path("helper.py").write_text("def far(p, t):\n    return (p - t).mean() / 0 if 1 / 0 else 0\n")
     Path("helped.py").write_text("from helper import far\n")

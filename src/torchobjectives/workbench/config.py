@@ -145,8 +145,9 @@ class RunConfig(FitOptions):
             raise ValueError("no data: give a CSV or Parquet file, or --dataset")
         if self.data is not None and self.dataset is not None:
             raise ValueError("give a file (CSV or Parquet), or --dataset, not both")
-        if "\0" in str(self.data):
-            raise ValueError(f"the file {str(self.data)!r}: a NUL character can be in no name; correct it")
+        for what, path in (("the file", self.data), ("--out", self.out)):
+            if "\0" in str(path):
+                raise ValueError(f"{what} {str(path)!r}: a NUL character can be in no name; correct it")
         if self.data is not None and self.target is None:
             raise ValueError("--target is missing: name the column to predict")
         return self
@@ -272,13 +273,14 @@ def _explain_one(problem: dict[str, Any]) -> str:
     if not problem["loc"]:
         return text
     name = str(problem["loc"][0])
-    flag = "--" + name.replace("_", "-")
+    flag = name if name == "data" else "--" + name.replace("_", "-")
     given = problem.get("input")
     if problem["type"] == "extra_forbidden":
         return f"there is no option {name!r}. {near(name, RunConfig.model_fields)}"
     if problem["type"] == "literal_error":
         choices = re.findall(r"'([^']*)'", str(problem["ctx"]["expected"]))
         return f"{flag} {given}: there is no such choice. {near(str(given), choices)}"
+    text = "wanted a path" if problem["type"] == "path_type" else text
     text = re.sub(r"^Input should be (a valid number )?", "wanted a number ", text, count=1)
     text = text.replace("wanted a number a ", "wanted a ").replace("a valid ", "a ")
     text = text.replace("a integer", "a whole number")

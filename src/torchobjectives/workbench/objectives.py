@@ -157,11 +157,13 @@ def _no_name(text: str) -> str:
 def _weighted(text: str) -> tuple[float, str]:
     """Split ``"0.5 * loss"`` into factor and loss; 1 where there is no factor."""
     before, star, after = text.partition("*")
-    if not star or re.search(r"[=/\\]|\.py", before):  # the star is one of a value or of a path
+    if not star or re.search(r"[=/\\]|\.py", before):  # the star is part of a value or of a path
         return 1.0, text
     try:
         factor = float(before)
     except ValueError:
+        if ".py:" in after:
+            return 1.0, text
         said = f"{before.strip()} is no number" if before.strip() else "there is no factor in front of *"
         raise InputError(f'--loss "{text}": {said}; half of a loss is 0.5 * NAME') from None
     if not 0 < factor < math.inf:

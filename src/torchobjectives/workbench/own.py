@@ -85,10 +85,10 @@ def reason(error: BaseException, *files: Path) -> str:
         text = ""
     if "backward through the graph a second time" in text:
         text = KEPT_GRAPH
-    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
     kind = type(error).__name__
     if not files:
         return text or kind
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
     return f"{kind}{_place(error, files)}: {text}" if text else f"{kind}{_place(error, files)}"
 
 
@@ -98,7 +98,9 @@ def _place(error: BaseException, files: tuple[Path, ...]) -> str:
         frames.append((Path(error.filename), error.lineno))
     own = [file.resolve() for file in files]
     folders = {file.parent for file in own}
-    theirs = [(place.resolve(), line) for place, line in frames if place.resolve().parent in folders]
+    # What has no file, such as <string>, would seem to lie in the working directory.
+    files_only = [(place.resolve(), line) for place, line in frames if not str(place).startswith("<")]
+    theirs = [(place, line) for place, line in files_only if place.parent in folders]
     if not theirs:
         return ""
     place, line = theirs[-1]
@@ -108,7 +110,7 @@ def _place(error: BaseException, files: tuple[Path, ...]) -> str:
 def _run(path: Path) -> ModuleType:
     try:
         there, folder = path.is_file(), path.is_dir()
-        others = [str(p) for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        others = [str(p) for p in sorted(path.parent.glob("*.py")) if p.is_file()] if path.parent.is_dir() else []
     except (OSError, ValueError) as error:
         raise InputError(f"--loss {str(path)!r}: {getattr(error, 'strerror', None) or error}") from error
     if folder:

@@ -258,7 +258,8 @@ def monitored(config: RunConfig, problem: Problem, fitted: Fitted) -> tuple[str,
     terms = ["objective", *fitted.objective.losses, *fitted.objective.penalties]
     names = metrics.metrics_of(problem)
     if watched not in terms and watched not in names:
-        raise InputError(f"--monitor {watched}: there is no such term or metric. {near(watched, [*terms, *names])}")
+        said = watched or '""'
+        raise InputError(f"--monitor {said}: there is no such term or metric. {near(watched, [*terms, *names])}")
     return f"valid_{watched}", watched in names and watched not in metrics.LOWER_IS_BETTER
 
 
