@@ -33,8 +33,9 @@ class Whole(Loss):
         return nn.functional.binary_cross_entropy_with_logits(y_pred, y_true, reduction="none")
 
 class Counted(nn.Module):
-    def __init__(self, class_counts, temperature=1.0):
+    def __init__(self, class_counts, num_classes, temperature=1.0):
         super().__init__()
+        assert len(class_counts) == num_classes
         self.register_buffer("prior", torch.log(torch.tensor(class_counts, dtype=torch.float32)))
         self.temperature = nn.Parameter(torch.tensor(float(temperature)))
     def forward(self, y_pred, y_true):

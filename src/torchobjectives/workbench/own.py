@@ -51,7 +51,10 @@ def build(
         return found, {}
     fields = _fields(found)
     _check_names(name, given, fields, open_ended=_open_ended(found))
-    filled = known(fields, given, told)
+    if isinstance(found, type) and issubclass(found, Loss):
+        filled = known(fields, given, told)
+    else:
+        filled = {key: value for key, value in told.items() if key in fields and key not in given}
     hyper_parameters = {**filled, **given}
     if not isinstance(found, type):
         return (partial(found, **hyper_parameters) if hyper_parameters else found), filled

@@ -131,7 +131,9 @@ def _fit_in(
                 raise InputError(outcome.failure)
             predicted = training.judged(prepared.problem, training.predict(fitted, torch.from_numpy(prepared.x)))
             if not np.isfinite(predicted).all():
-                raise InputError("training diverged (predictions are not finite): try a smaller --lr")
+                raise InputError(
+                    outcome.failure or "training diverged (predictions are not finite): try a smaller --lr"
+                )
             scores = _scores(prepared, predicted, config, outcome)
             save(folder, config, prepared, fitted, outcome, predicted, scores)
             page = report.Run(config, prepared, fitted, outcome.history, predicted, scores)
