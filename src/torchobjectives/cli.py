@@ -116,5 +116,6 @@ def _said(message: str) -> str:
 
 
 def _stop(message: str, *, code: int) -> None:
-    print(f"torchobjectives: {message}", file=sys.stderr)
+    # One line, also where a name that it repeats has several.
+    print(f"torchobjectives: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(code)

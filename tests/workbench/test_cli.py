@@ -91,6 +91,7 @@ def wrong(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], code: 
         ((*FIT, "--loss", "focal_loss", "--loss", "0 * ghmc_loss"), ["the factor is 0", "left out"]),
         ((*FIT, "--loss", "focal_loss * 2"), ["focal_loss is no number", "0.5 * NAME"]),
         ((*FIT, "--loss", "* focal_loss"), ["no factor in front"]),
+        ((*FIT, "--loss", "focal\nloss"), ['--loss "focal loss"', "name"]),
         ((*FIT, "--loss", "2*"), ['--loss "2*"', "name"]),
         ((*FIT, "--loss", "2 focal_loss"), ["a factor is followed by *: 2 * focal_loss"]),
         ((*FIT, "--loss", "focal_loss", "--loss", "cross_entropy_loss"), ["cross_entropy_loss", "--task multiclass"]),

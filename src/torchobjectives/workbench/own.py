@@ -155,8 +155,10 @@ def _neighbours(folder: Path) -> Iterator[None]:
 
 
 def _lies_in(module: ModuleType, folder: Path) -> bool:
-    places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-    return any(Path(place).parent == folder for place in places if place)
+    # Not by getattr: modules that load their parts late answer to any name.
+    facts = getattr(module, "__dict__", {})
+    places = [facts.get("__file__"), *(facts.get("__path__") or ())]
+    return any(Path(place).parent == folder for place in places if isinstance(place, str))
 
 
 def _fields(found: Callable[..., Any]) -> Mapping[str, Any]:
