@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Container
 from typing import Final
 
 
@@ -13,6 +15,16 @@ def snake_case(name: str) -> str:
     ('adaptive_log_softmax_loss', 'l1_loss')
     """
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().strip("_")
+
+
+def numbered(name: str, taken: Container[str]) -> str:
+    """``name``, or where that is taken the first of ``name_2``, ``name_3`` … that is free.
+
+    >>> numbered("l1", ["l2"]), numbered("l1", ["l1", "l1_2"])
+    ('l1', 'l1_3')
+    """
+    further = (f"{name}_{count}" for count in itertools.count(2))
+    return next(free for free in itertools.chain([name], further) if free not in taken)
 
 
 # family → (class, function), adjacent as in the source; a class without a function form has None.

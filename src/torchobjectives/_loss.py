@@ -299,7 +299,7 @@ def _check_hyper_parameters(function: Callable[..., Tensor], given: dict[str, An
             )
         if hasattr(FunctionLoss, name) or name in ("function", "training"):
             raise TypeError(f"{name!r} is taken by every loss: give it through functools.partial instead.")
-    parameters = _parameters(function)
+    parameters = parameters_of(function)
     if parameters is None or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
     known = [name for name in list(parameters)[2:] if name not in _CONTRACT]
@@ -315,7 +315,7 @@ def name_of(function: Callable[..., Tensor]) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def _parameters(function: Callable[..., Tensor]) -> dict[str, inspect.Parameter] | None:
+def parameters_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter] | None:
     """The parameters of a function by name, of a module those of its forward; None for a builtin."""
     try:
         return dict(inspect.signature(function.forward if isinstance(function, nn.Module) else function).parameters)
@@ -325,7 +325,7 @@ def _parameters(function: Callable[..., Tensor]) -> dict[str, inspect.Parameter]
 
 def convention_of(function: Callable[..., Tensor]) -> Convention:
     """How a function is called; decided once, by the names of its parameters."""
-    parameters = _parameters(function)
+    parameters = parameters_of(function)
     if parameters is None:
         return "values"
     if next(iter(parameters), None) == "self":

@@ -109,6 +109,8 @@ def _said(message: str) -> str:
 
     if unused := re.fullmatch(r"Unused Tokens: \[(.*)\]\.?", message):
         return f"{unused[1]} is left over: one file is read, and flags such as --overwrite take no value"
+    if twice := re.fullmatch(r"Parameter (--[\w-]+) specified multiple times\.?", message):
+        return f"{twice[1]} is given more than once, and takes one value: keep one"
     if unknown := re.search(r'Unknown option: "?--([\w-]+)', message):
         meant = OTHER_WORDS.get(unknown[1].replace("-", "_"))
         if meant:
@@ -117,5 +119,6 @@ def _said(message: str) -> str:
 
 
 def _stop(message: str, *, code: int) -> None:
-    print(f"torchobjectives: {message}", file=sys.stderr)
+    # One line, also where a name that it repeats has several.
+    print(f"torchobjectives: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(code)

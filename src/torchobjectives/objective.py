@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, final
 
 from torch import Tensor, nn
 
-from torchobjectives._exports import snake_case
+from torchobjectives._exports import numbered, snake_case
+from torchobjectives._loss import parameters_of
 from torchobjectives._validate import inside_transform, near, number
 
 __all__ = ["BoundObjective", "Objective"]
@@ -74,7 +75,7 @@ class Objective(nn.Module):
             _check_loss(name, term)
         named_penalties = _named_penalties(penalties, taken=losses)
         self._weights = _checked_weights(term_weights or {}, losses)
-        self._accepted = {name: _unit_keywords(term) for name, term in losses.items()}
+        self._accepted = {name: unit_keywords(term) for name, term in losses.items()}
         self._terms: dict[str, Tensor] = {}
         self.losses = nn.ModuleDict({name: _as_module(term) for name, term in losses.items()})
         self._penalties = nn.ModuleDict({name: _as_module(item) for name, item in named_penalties.items()})
@@ -139,10 +140,10 @@ class Objective(nn.Module):
 
     def formula(self) -> str:
         """The objective as one line: ``FocalLoss(gamma=2.0) + 0.0001·Σ|w| + ½·0.001·Σw²``."""
-        factors = [(self._weights[name], _text(_item(term))) for name, term in self.losses.items()]
+        factors = [(self._weights[name], text_of(_item(term))) for name, term in self.losses.items()]
         parts = [text if factor == 1 else f"{factor}·{text}" for factor, text in factors]
         for penalty in self.penalties.values():
-            parts.append(penalty.formula() if hasattr(penalty, "formula") else _text(penalty))
+            parts.append(penalty.formula() if hasattr(penalty, "formula") else text_of(penalty))
         return " + ".join(parts)
 
     def __str__(self) -> str:
@@ -168,7 +169,7 @@ class Objective(nn.Module):
         given = {key: value for key, value in (("weight", weight), ("mask", mask)) if value is not None}
         for key in given:
             if key not in self._accepted[name]:
-                text = _text(_item(self.losses[name]))
+                text = text_of(_item(self.losses[name]))
                 raise TypeError(f"the loss of term {name!r}, {text}, takes no {key}; wrap it with as_loss or drop it")
         value = _scalar(name, self.losses[name](y_pred, y_true, **given))
         factor = self._weights[name]
@@ -277,7 +278,7 @@ class _Held(nn.Module):
         return self.item(*args, **kwargs)
 
     def __repr__(self) -> str:
-        return _text(self.item)
+        return text_of(self.item)
 
 
 def _module_behind(item: Any) -> nn.Module | None:
@@ -329,13 +330,9 @@ def _named_penalties(penalties: Iterable[Any], taken: Iterable[str]) -> dict[str
     for penalty in penalties:
         if isinstance(penalty, type) or not callable(getattr(penalty, "value", None)):
             raise TypeError(f"a penalty must be an object with value(model), such as L1(1e-4), got {penalty!r}")
-        first = name = getattr(penalty, "name", None) or snake_case(type(penalty).__name__)
+        name = getattr(penalty, "name", None) or snake_case(type(penalty).__name__)
         _check_name(name)
-        count = 1
-        while name in named:
-            count += 1
-            name = f"{first}_{count}"
-        named[name] = penalty
+        named[numbered(name, named)] = penalty
     for name in taken:
         if name in named:
             raise ValueError(f"{name!r} names both a loss and a penalty ({named[name]!r}): rename the loss")
@@ -356,21 +353,20 @@ def _refuse_unknown(what: str, given: Mapping[str, Any], names: list[str]) -> No
             raise ValueError(f"{what} has the unknown name {name!r}. {near(str(name), names)}")
 
 
-def _unit_keywords(term: LossTerm) -> tuple[str, ...]:
+def unit_keywords(term: LossTerm) -> tuple[str, ...]:
     """Which of ``weight`` and ``mask`` a loss takes; needed only to refuse one in words."""
-    try:
-        parameters = inspect.signature(term.forward if isinstance(term, nn.Module) else term).parameters
-    except (TypeError, ValueError):  # a function written in C
+    parameters = parameters_of(term)
+    if parameters is None:  # a function written in C
         return ("weight", "mask")
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     return tuple(key for key in ("weight", "mask") if open_ended or key in parameters)
 
 
-def _text(item: Any) -> str:
+def text_of(item: Any) -> str:
     """A loss or penalty in one line: a function by its name, a partial with its arguments, else the repr."""
     if isinstance(item, functools.partial):
         arguments = [*map(repr, item.args), *(f"{key}={value!r}" for key, value in item.keywords.items())]
-        return f"{_text(item.func)}({', '.join(arguments)})"
+        return f"{text_of(item.func)}({', '.join(arguments)})"
     if inspect.isroutine(item):
         return item.__name__
     if getattr(type(item), "__repr__", None) is object.__repr__:  # no address in a report

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from torchobjectives.workbench.config import FitOptions, RunConfig, requested
+from torchobjectives.workbench.config import FitOptions, RunConfig, over, requested
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import parse_loss
 
@@ -34,6 +34,16 @@ def test_flags_go_over_a_stored_configuration(tmp_path: Path) -> None:
         requested(None, FitOptions(config=stored))
 
 
+def test_another_source_has_another_target() -> None:
+    stored = {"data": "people.csv", "target": "label", "epochs": 7}
+    assert over(stored, {"dataset": "wine"}) == {"dataset": "wine", "epochs": 7}
+    assert over(stored, {"data": Path("other.csv")}) == {"data": Path("other.csv"), "epochs": 7}
+    assert over(stored, {"data": Path("other.csv"), "target": "y"})["target"] == "y"
+    for same in (Path("people.csv"), Path("people.csv").absolute()):
+        assert over(stored, {"data": same})["target"] == "label"
+    assert over({"dataset": "wine", "target": "alcohol"}, {"dataset": "digits"}) == {"dataset": "digits"}
+
+
 def test_command_repeats_the_run() -> None:
     config = RunConfig(data=Path("a b.csv"), target="y", loss="focal_loss gamma=2", l1=1e-4, overwrite=True)
     assert config.command == "torchobjectives fit 'a b.csv' --target y --loss 'focal_loss gamma=2' --l1 0.0001"
@@ -47,6 +57,10 @@ def test_unknown_and_wrong_keys_are_named() -> None:
         RunConfig.from_toml('dataset = "wine"\nepoch = 3\n')
     with pytest.raises(InputError, match="--epochs 0: wanted a number greater than or equal to 1"):
         RunConfig.from_toml('dataset = "wine"\nepochs = 0\n')
+    with pytest.raises(InputError, match=r"^data 3: wanted a path"):
+        RunConfig.from_toml("data = 3\n")
+    with pytest.raises(InputError, match=r"^--out 'a\\x00b': a NUL"):
+        RunConfig.from_toml('dataset = "wine"\nout = "a\\u0000b"\n')
     with pytest.raises(InputError, match="not TOML"):
         RunConfig.from_toml("dataset = wine")
 

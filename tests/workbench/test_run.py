@@ -233,3 +233,29 @@ def test_intervals_hold_the_value() -> None:
     for score in metrics.evaluate(problem, y, np.stack([1 - p, p], 1), seed=0).values():
         assert score["low"] is not None
         assert score["low"] < score["high"]
+
+
+def test_a_penalty_may_be_monitored(csv: Path, fit: Fit) -> None:
+    folder = fit(data=csv, target="label", l1=1e-2, monitor="l1", epochs=4)
+    l1 = pl.read_csv(folder / "history.csv")["valid_l1"]
+    assert scores(folder)["epochs"]["best"] == l1.arg_min() + 1  # type: ignore[operator]
+
+
+def test_what_cannot_be_monitored_is_said() -> None:
+    x = np.linspace(-1, 1, 40)
+    pl.DataFrame({"x": x, "y": np.where(x > 0.9, 1.5, 2.5)}).write_csv("flat.csv")
+    config = RunConfig(
+        data=Path("flat.csv"), target="y", task="regression", valid=0.03, monitor="r2", patience=2, epochs=3
+    )
+    with pytest.raises(InputError, match=r"--monitor r2 is not defined on the validation rows \(2, too few"):
+        run.fit(config)
+    assert not Path("runs/flat").exists()
+
+
+def test_an_objective_that_ends_patience_at_once_is_said(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("odd.py").write_text(
+        "calls = 0\ndef loss(p, t):\n    global calls\n    calls += len(t) == 16\n"
+        "    return (p - t).square().mean() * (float('nan') if calls == 4 else 1)\n"
+    )
+    run.fit(RunConfig(data=csv, target="income", loss="odd.py:loss", patience=9))
+    assert "stopped early after 3 of 30 epochs: objective became nan on the validation rows" in capsys.readouterr().out

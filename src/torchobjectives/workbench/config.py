@@ -1,5 +1,6 @@
 """The configuration of a run: the flags of the command line, checked once, stored as TOML."""
 
+import os
 import re
 import shlex
 import tomllib
@@ -130,7 +131,7 @@ class FitOptions(BaseModel):
     @property
     def watched(self) -> str | None:
         """What decides which epoch is best; None where the last one's weights are kept."""
-        return self.monitor or ("objective" if self.patience else None)
+        return self.monitor if self.monitor is not None else "objective" if self.patience else None
 
 
 class RunConfig(FitOptions):
@@ -144,6 +145,9 @@ class RunConfig(FitOptions):
             raise ValueError("no data: give a CSV or Parquet file, or --dataset")
         if self.data is not None and self.dataset is not None:
             raise ValueError("give a file (CSV or Parquet), or --dataset, not both")
+        for what, path in (("the file", self.data), ("--out", self.out)):
+            if "\0" in str(path):
+                raise ValueError(f"{what} {str(path)!r}: a NUL character can be in no name; correct it")
         if self.data is not None and self.target is None:
             raise ValueError("--target is missing: name the column to predict")
         return self
@@ -215,9 +219,15 @@ def over(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return stored options with the given ones over them; a new source replaces the old one, and its target."""
     kept = {key: value for key, value in stored.items() if key not in ASKED}
     for source, other in (("data", "dataset"), ("dataset", "data")):
-        if given.get(source) is not None and stored.get(source) != str(given[source]):
+        if given.get(source) is not None and not _same(stored.get(source), given[source]):
             kept.pop(other, None)
+            kept.pop("target", None)
     return {**kept, **given}
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two names of a source mean the same one, as ``a.csv`` and ``./a.csv`` do."""
+    return one is not None and Path(os.path.abspath(str(one))) == Path(os.path.abspath(str(other)))
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -263,13 +273,14 @@ def _explain_one(problem: dict[str, Any]) -> str:
     if not problem["loc"]:
         return text
     name = str(problem["loc"][0])
-    flag = "--" + name.replace("_", "-")
+    flag = name if name == "data" else "--" + name.replace("_", "-")
     given = problem.get("input")
     if problem["type"] == "extra_forbidden":
         return f"there is no option {name!r}. {near(name, RunConfig.model_fields)}"
     if problem["type"] == "literal_error":
         choices = re.findall(r"'([^']*)'", str(problem["ctx"]["expected"]))
         return f"{flag} {given}: there is no such choice. {near(str(given), choices)}"
+    text = "wanted a path" if problem["type"] == "path_type" else text
     text = re.sub(r"^Input should be (a valid number )?", "wanted a number ", text, count=1)
     text = text.replace("wanted a number a ", "wanted a ").replace("a valid ", "a ")
     text = text.replace("a integer", "a whole number")

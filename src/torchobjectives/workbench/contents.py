@@ -50,6 +50,12 @@ def _ours(path: str) -> bool:
     return path in FILES or any(re.fullmatch(pattern, path, re.DOTALL) for pattern in PATTERNS)
 
 
+def is_own(path: str) -> bool:
+    """Whether fit itself writes this path in the folder of a run; what predict writes may be written anew."""
+    top = path.partition("/")[0]
+    return top in FOLDERS or path in FILES
+
+
 def refuse_foreign(folder: Path) -> None:
     """Refuse to delete a folder that holds anything that no run wrote.
 

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torchobjectives.workbench import own
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.contents import INPUTS
 from torchobjectives.workbench.errors import InputError
-from torchobjectives.workbench.objectives import parse_loss
+from torchobjectives.workbench.objectives import parse_loss, weighted
 from torchobjectives.workbench.training import Data, fingerprint
 
 
@@ -21,8 +21,15 @@ def described(config: RunConfig, *parts: Data) -> dict[str, Any]:
 
 def own_files(config: RunConfig) -> list[Path]:
     """The files of the user's own losses."""
-    names = [parse_loss(text)[0] for text in config.loss if ".py:" in text]
-    return [Path(re.sub(r"^\s*[0-9.]+([eE][+-]?\d+)?\s*\*\s*", "", name).rpartition(":")[0]) for name in names]
+    names = [parse_loss(weighted(text)[1])[0] for text in config.loss]
+    return [own.file_of(name) for name in names if ".py:" in name]
+
+
+def release_losses(place: Path) -> None:
+    """Let a run that a loss of the user's own has stopped be continued with that loss mended."""
+    began = _stored(place)
+    began["losses"] = dict.fromkeys(began["losses"])
+    (place / INPUTS).write_text(json.dumps(began), encoding="utf-8")
 
 
 def check_losses(place: Path, config: RunConfig) -> None:
@@ -35,7 +42,7 @@ def check_losses(place: Path, config: RunConfig) -> None:
     for path in own_files(config):
         if not path.exists():
             raise InputError(f"--resume: there is no file {path}, the run's loss, in {Path.cwd()}: go where it lies")
-        if began.get(str(path)) != _sha256(path):
+        if began.get(str(path), "") not in (None, _sha256(path)):
             raise InputError(
                 f"--resume: {path} is not as it was when the run began: undo its changes, or begin again with "
                 "--overwrite"

@@ -1,26 +1,29 @@
 """From flags to an objective: the losses, by name or from a file, suited to the task, and the penalties."""
 
 import ast
-import inspect
+import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from torchobjectives import L1, L2, Loss, Objective, as_loss, get
-from torchobjectives._exports import snake_case
+from torchobjectives._exports import numbered, snake_case
 from torchobjectives._link import IDENTITY, LOGIT, SOFTMAX, Link
 from torchobjectives._loss import name_of
 from torchobjectives._registry import loss_class
 from torchobjectives._spec import CUSTOM
 from torchobjectives._validate import near
+from torchobjectives.objective import text_of, unit_keywords
 from torchobjectives.workbench import own
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
+from torchobjectives.workbench.metrics import metrics_of
 
 DEFAULT_LOSSES = {
     "binary": "binary_cross_entropy_loss",
@@ -30,11 +33,7 @@ DEFAULT_LOSSES = {
 # How a raw prediction is read where the loss does not say.
 LINKS: dict[str, Link] = {"binary": LOGIT, "multiclass": SOFTMAX, "regression": IDENTITY}
 TRAINABLE = ("real", "logits", "log_probabilities", "features")
-# Columns of the history that are no loss: the sum, the penalties, the metrics.
-RESERVED = {
-    *("objective", "l1", "l2", "roc_auc", "average_precision", "f1", "brier", "accuracy", "balanced_accuracy"),
-    *("log_loss", "calibration_error", "mae", "rmse", "r2"),
-}
+PENALTIES = (L1, L2)
 WORDS = {"true": True, "false": False}
 
 
@@ -46,6 +45,11 @@ class Term:
     loss: Callable[..., Tensor]
     factor: float
     task: str
+    # The user's file that the loss is from.
+    own: Path | None = None
+    # Hyper-parameters: those asked for, and those that the training rows told.
+    given: Mapping[str, Any] = field(default_factory=dict)
+    filled: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def speaks(self) -> Loss | None:
@@ -64,15 +68,15 @@ class Term:
             return self.loss.name
         return snake_case(name_of(self.loss))
 
+    @property
+    def shown(self) -> str:
+        """The loss in one line."""
+        return text_of(self.loss)
+
     def predict(self, raw: Tensor) -> Tensor:
         """The prediction that a raw prediction stands for."""
         # Of a loss from the user's file only the link is stored, so only the link is used.
-        return self.link.inverse(raw) if self.speaks is None or self.own else self.speaks.predict(raw)
-
-    @property
-    def own(self) -> bool:
-        """Whether the loss is from the user's file."""
-        return ".py:" in self.text
+        return self.link.inverse(raw) if self.speaks is None or self.own is not None else self.speaks.predict(raw)
 
     def num_outputs(self, num_classes: int | None) -> int:
         """The width of the last layer."""
@@ -110,30 +114,64 @@ class Fitted:
         return self.objective(**given, model=self.network, weight=weights)
 
 
-def parse_loss(text: str) -> tuple[str, dict[str, Any]]:
+def parse_loss(text: str, whole: str | None = None) -> tuple[str, dict[str, Any]]:
     """Split ``"name key=value …"`` into the name and its hyper-parameters.
+
+    Args:
+        text: The loss.
+        whole: What was asked for, in messages, where that is more than the loss.
 
     >>> parse_loss("focal_loss gamma=2 alpha=0.75")
     ('focal_loss', {'gamma': 2, 'alpha': 0.75})
     >>> parse_loss("my losses/file.py:MyLoss cutoffs=[2, 5] alpha=-inf hard=true link='probit'")
     ('my losses/file.py:MyLoss', {'cutoffs': [2, 5], 'alpha': -inf, 'hard': True, 'link': 'probit'})
     """
+    asked = f'--loss "{text if whole is None else whole}"'
     # A value runs up to the next "word=", so that a list may hold spaces.
     name, *pairs = re.split(r"\s+(?=[^\W\d]\w*\s*=)", text.strip())
     if not re.fullmatch(r"\w+|.+\.py:\w+", name, re.ASCII if ".py:" not in name else 0):
-        first, _, rest = name.partition(" ")
-        if re.fullmatch(r"\w+", first) and re.fullmatch(r"[^\W\d]\w*", rest.strip()):
-            raise InputError(f'--loss "{text}": {rest.strip()} has no value; write {rest.strip()}=…')
-        raise InputError(f'--loss "{text}": wanted a name and key=value pairs, such as "focal_loss gamma=2"')
+        raise InputError(f"{asked}: {_no_name(name)}")
     given: dict[str, Any] = {}
     for pair in pairs:
         key, value = (part.strip() for part in pair.split("=", 1))
         if key in given:
-            raise InputError(f'--loss "{text}": {key} is given twice')
+            raise InputError(f"{asked}: {key} is given twice")
         if not value:
-            raise InputError(f'--loss "{text}": {key} has no value; write {key}=…')
+            raise InputError(f"{asked}: {key} has no value; write {key}=…")
         given[key] = _value(value)
     return name, given
+
+
+def _no_name(text: str) -> str:
+    """Why a text is no name of a loss."""
+    first, _, rest = text.partition(" ")
+    if re.search(r"\.py\b|[/:\\]", text):
+        return "a loss of your own is called path/to/file.py:NAME, with a name from the file's top level"
+    if rest and re.fullmatch(r"[\d.]+", first):
+        return f"a factor is followed by *: {first} * {rest.strip()}"
+    if re.fullmatch(r"\w+", first) and re.fullmatch(r"[^\W\d]\w*", rest.strip()):
+        return f"{rest.strip()} has no value; write {rest.strip()}=…"
+    return 'wanted a name and key=value pairs, such as "focal_loss gamma=2"'
+
+
+def weighted(text: str) -> tuple[float, str]:
+    """Split ``"0.5 * loss"`` into factor and loss; 1 where there is no factor."""
+    before, star, after = text.partition("*")
+    if not star or re.search(r"[=/\\]|\.py", before):  # the star is part of a value or of a path
+        return 1.0, text
+    try:
+        factor = float(before)
+    except ValueError:
+        if ".py:" in after:
+            return 1.0, text
+        said = f"{before.strip()} is no number" if before.strip() else "there is no factor in front of *"
+        raise InputError(f'--loss "{text}": {said}; half of a loss is 0.5 * NAME') from None
+    if not 0 < factor < math.inf:
+        raise InputError(
+            f'--loss "{text}": the factor is {factor:g}, wanted a finite number greater than 0'
+            + ("; a loss that shall not count is left out" if factor == 0 else "")
+        )
+    return factor, after
 
 
 def _value(text: str) -> Any:
@@ -165,13 +203,9 @@ def build_terms(config: RunConfig, problem: Problem, class_counts: list[int], wi
         if problem.task != "binary":
             raise InputError(f"--pos-weight balanced is for a binary task, and the task is {problem.task}")
         told["pos_weight"] = class_counts[0] / class_counts[1]
-    texts = config.loss or [DEFAULT_LOSSES[problem.task]]
-    terms = [_term(text, problem, told) for text in texts]
-    if config.pos_weight == "balanced" and not any("pos_weight" in _takes(term.loss) for term in terms):
-        raise InputError(
-            f'--pos-weight balanced: "{texts[0]}" has no pos_weight; binary_cross_entropy_loss has, '
-            "or take --class-weight balanced"
-        )
+    terms = [_term(text, problem, told) for text in config.loss or [DEFAULT_LOSSES[problem.task]]]
+    if config.pos_weight == "balanced":
+        _check_pos_weight(terms)
     first, *others = terms
     classes = len(problem.classes) or None
     for other in others:
@@ -183,36 +217,48 @@ def build_terms(config: RunConfig, problem: Problem, class_counts: list[int], wi
     return terms
 
 
+def _check_pos_weight(terms: list[Term]) -> None:
+    for term in terms:
+        if "pos_weight" in term.given:
+            raise InputError(f'--pos-weight balanced and "{term.text}" both give pos_weight: drop one of them')
+    if not any("pos_weight" in term.filled for term in terms):
+        made = any(isinstance(term.loss, Loss) and "pos_weight" in term.loss.values() for term in terms)
+        raise InputError(
+            f'--pos-weight balanced: "{terms[0].text}" '
+            + ("is made already, with a pos_weight of its own" if made else "has no pos_weight")
+            + "; binary_cross_entropy_loss has, or take --class-weight balanced"
+        )
+
+
 def _term(text: str, problem: Problem, told: dict[str, Any]) -> Term:
-    factor, rest = 1.0, text
-    if weighted := re.fullmatch(r"\s*([0-9.]+(?:[eE][+-]?\d+)?)\s*\*\s*(.*)", text, re.DOTALL):
-        try:
-            factor, rest = float(weighted[1]), weighted[2]
-        except ValueError:
-            raise InputError(f'--loss "{text}": {weighted[1]} is no number') from None
-    name, given = parse_loss(rest)
+    factor, rest = weighted(text)
+    name, given = parse_loss(rest, whole=text)
+    file = own.file_of(name) if ".py:" in name else None
     try:
-        loss = own.build(name, given, told) if ".py:" in name else _from_library(name, given, problem, told)
+        loss, filled = own.build(name, given, told) if file else _from_library(name, given, problem, told)
+        text_of(loss)  # a repr of the user's may fail, too
     except InputError:
         raise
     except (Exception, SystemExit) as error:
-        if ".py:" not in name and not isinstance(error, TypeError | ValueError | RuntimeError | MemoryError):
+        if file is None and not isinstance(error, TypeError | ValueError | RuntimeError | MemoryError):
             raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f'--loss "{text}": {reason}') from error
-    term = Term(text, loss, factor, problem.task)
+        raise InputError(f'--loss "{text}": {own.reason(error, *([file] if file else []))}') from error
+    term = Term(text, loss, factor, problem.task, file, given, filled)
     if term.speaks is not None:
         _check_kind(term.speaks, name, problem)
     return term
 
 
-def _from_library(name: str, given: dict[str, Any], problem: Problem, told: dict[str, Any]) -> Loss:
+def _from_library(
+    name: str, given: dict[str, Any], problem: Problem, told: dict[str, Any]
+) -> tuple[Loss, dict[str, Any]]:
     kind = loss_class(name)
     _suit(kind, name, problem)
     for key in given:
         if key not in kind.fields():
             raise TypeError(f"{kind.__name__} has no hyper-parameter {key!r}. {near(key, kind.fields())}")
-    return get(name, **{**own.known(kind.fields(), given, told), **given})
+    filled = own.known(kind.fields(), given, told)
+    return get(name, **{**filled, **given}), filled
 
 
 def _check_kind(loss: Loss, name: str, problem: Problem) -> None:
@@ -247,33 +293,32 @@ def with_scalar(term: Term, raw: Tensor, y_true: Tensor) -> Term:
         value = term.loss(raw, y_true)
     except (Exception, SystemExit):  # whatever it is, it is said when the whole objective is tried
         return term
-    return replace(term, loss=as_loss(term.loss)) if isinstance(value, Tensor) and value.ndim else term
+    if not isinstance(value, Tensor) or not value.ndim:
+        return term
+    try:
+        return replace(term, loss=as_loss(term.loss))
+    except TypeError as error:
+        raise InputError(f'--loss "{term.text}": {error}') from error
 
 
-def _takes(loss: Callable[..., Tensor]) -> Mapping[str, Any]:
-    """The names that a loss takes: hyper-parameters of a Loss, parameters of any other callable."""
-    if isinstance(loss, Loss):
-        return loss.values()
-    return inspect.signature(loss.forward if isinstance(loss, nn.Module) else loss).parameters
-
-
-def build_objective(config: RunConfig, terms: list[Term]) -> Objective:
+def build_objective(config: RunConfig, problem: Problem, terms: list[Term]) -> Objective:
     """Return the sum of the terms plus the penalties that the flags ask for."""
-    penalties = [kind(value) for kind, value in ((L1, config.l1), (L2, config.l2)) if value > 0]
+    penalties = [kind(getattr(config, kind.name)) for kind in PENALTIES if getattr(config, kind.name) > 0]
     if len(terms) == 1:
         return Objective(terms[0].loss, penalties, {"loss": terms[0].factor})
     named: dict[str, Term] = {}
     for term in terms:
-        name, count = term.name, 1
-        while name in named:
-            count += 1
-            name = f"{term.name}_{count}"
-        named[name] = term
+        named[numbered(term.name, named)] = term
+    # Columns of the history that are no loss.
+    reserved = {"objective", *(kind.name for kind in PENALTIES), *metrics_of(problem)}
     for name in named:
-        if name in RESERVED:
+        if name in reserved:
             raise InputError(f'--loss "{named[name].text}": {name!r} is a name of the report\'s own: rename the loss')
     losses = {name: term.loss for name, term in named.items()}
-    return Objective(losses, penalties, {name: term.factor for name, term in named.items()})
+    try:
+        return Objective(losses, penalties, {name: term.factor for name, term in named.items()})
+    except ValueError as error:
+        raise InputError(f"--loss: {error}") from error
 
 
 def class_weights(config: RunConfig, problem: Problem, class_counts: list[int], terms: list[Term]) -> Tensor | None:
@@ -283,10 +328,10 @@ def class_weights(config: RunConfig, problem: Problem, class_counts: list[int], 
     if not class_counts:
         raise InputError(f"--class-weight balanced is for classes, and the task is {problem.task}")
     for term in terms:
-        if "class_weight" in _takes(term.loss) and _takes(term.loss)["class_weight"] is not None:
+        fields = term.loss.values() if isinstance(term.loss, Loss) else term.given
+        if fields.get("class_weight") is not None:
             raise InputError(f'--class-weight balanced and "{term.text}" both weigh the classes: drop one of them')
-        forward = term.loss.forward if isinstance(term.loss, nn.Module) else term.loss
-        if "weight" not in inspect.signature(forward).parameters:
+        if "weight" not in unit_keywords(term.loss):
             raise InputError(f'--class-weight balanced: "{term.text}" takes no weight; a Loss does, as as_loss makes')
     counts = torch.tensor(class_counts, dtype=torch.float32)
     return counts.sum() / (len(class_counts) * counts)

@@ -102,8 +102,9 @@ def check(path: Path) -> None:
         tables = [name for name in siblings if Path(name).suffix.lower() in SUFFIXES]
         raise InputError(f"there is no file {path}" + (f". {near(path.name, tables)}" if tables else ""))
     if not is_file:
-        kind = "a folder" if path.is_dir() else "no regular file"
-        raise InputError(f"{str(path)!r} is {kind}, not a file: name a CSV or Parquet file")
+        kind = "a folder, not a file" if path.is_dir() else "no regular file, but a device or a pipe"
+        empty = " (an empty name means it, too)" if path == Path() else ""
+        raise InputError(f"{str(path)!r} is {kind}{empty}: name a CSV or Parquet file")
 
 
 def _short(path: Path, most: int = 60) -> str:

@@ -84,7 +84,7 @@ def _contents(run: Run) -> dict[str, Any]:
         "toml": run.config.to_toml(),
         "command": run.config.command,
         "gradient_norm": training.GRADIENT_NORM,
-        "loss": repr(run.fitted.loss),
+        "loss": run.fitted.terms[0].shown,
         "formula": run.fitted.objective.formula(),
         "scores": run.scores,
         "interrupted": run.scores["status"] == "interrupted",

@@ -3,8 +3,6 @@
 import errno
 import io
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from torchobjectives.workbench import (
     metrics,
     models,
     objectives,
+    own,
     preprocessing,
     report,
     resuming,
@@ -103,7 +102,9 @@ def fit_with_status(config: RunConfig, *, console: Console | None = None) -> tup
         if not first:
             # Another process of the same run: it trains with the first, which alone writes.
             with Interrupts(console) as interrupts:
-                _train(config, prepared, fitted, folders.partial_of(config), console, interrupts)
+                outcome = _train(config, prepared, fitted, folders.partial_of(config), console, interrupts)
+            if outcome.failure is not None:
+                raise InputError(outcome.failure)
             return config.folder, "done"
         began = inputs.described(config, *map(prepared.part, SPLITS))
         if config.resume:
@@ -115,14 +116,25 @@ def fit_with_status(config: RunConfig, *, console: Console | None = None) -> tup
             outcome, scores = _fit_in(folder, config, prepared, fitted, console)
     console.print(_score_table(scores))
     epochs = f"{scores['epochs']['done']} of {scores['epochs']['of']} epochs"
+    if outcome.failure is not None:
+        raise InputError(
+            f"{outcome.failure}; what was learnt before is in {config.folder}: mend the loss, then continue with "
+            f"--resume --out {config.folder}"
+        )
     if outcome.status == "interrupted":
         console.print(f"interrupted after {epochs}; --resume --out {config.folder} continues", soft_wrap=True)
     elif outcome.history.height < config.epochs:
-        console.print(f"stopped early after {epochs}")
+        console.print(f"stopped early after {epochs}{_why_at_once(config, outcome)}")
     if outcome.best_epoch is not None:
         console.print(f"weights of epoch {outcome.best_epoch}, the best by {config.watched}")
     console.print(f"report: {config.folder / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
     return config.folder, outcome.status
+
+
+def _why_at_once(config: RunConfig, outcome: Outcome) -> str:
+    """Why patience did not count: what is not finite is no better or worse than anything."""
+    last = outcome.history[f"valid_{config.watched}"][-1]
+    return "" if np.isfinite(last) else f": {config.watched} became {last:g} on the validation rows"
 
 
 def _fit_in(
@@ -132,9 +144,15 @@ def _fit_in(
     with Interrupts(console) as interrupts:
         try:
             outcome = _train(config, prepared, fitted, folder, console, interrupts)
+            if outcome.failure is not None and not outcome.history.height:
+                raise InputError(outcome.failure)
             predicted = training.judged(prepared.problem, training.predict(fitted, torch.from_numpy(prepared.x)))
             if not np.isfinite(predicted).all():
-                raise InputError("training diverged (predictions are not finite): try a smaller --lr")
+                raise InputError(
+                    outcome.failure or "training diverged (predictions are not finite): try a smaller --lr"
+                )
+            if outcome.failure is not None:
+                inputs.release_losses(folder)
             scores = _scores(prepared, predicted, config, outcome)
             save(folder, config, prepared, fitted, outcome, predicted, scores)
             page = report.Run(config, prepared, fitted, outcome.history, predicted, scores)
@@ -172,7 +190,6 @@ def assemble(config: RunConfig, prepared: Prepared) -> Fitted:
     problem, inputs = prepared.problem, prepared.x.shape[1]
     width = config.hidden_sizes[-1] if config.hidden_sizes else inputs
     terms = objectives.build_terms(config, problem, prepared.class_counts, width)
-    weights = objectives.class_weights(config, problem, prepared.class_counts, terms)
     try:
         network = architecture(config, prepared, terms[0]).build()
     except (RuntimeError, MemoryError) as error:
@@ -180,26 +197,24 @@ def assemble(config: RunConfig, prepared: Prepared) -> Fitted:
     with torch.no_grad():
         x, y = prepared.part("train")[:8]
         terms = [objectives.with_scalar(term, network(x), y) for term in terms]
-    fitted = Fitted(network, terms, objectives.build_objective(config, terms), weights)
-    _try(fitted, prepared)
-    return replace(fitted, unit=_unit(fitted, prepared.part("train")))
+    weights = objectives.class_weights(config, problem, prepared.class_counts, terms)
+    fitted = Fitted(network, terms, objectives.build_objective(config, problem, terms), weights)
+    fitted.objective.eval()
+    fitted.network.eval()
+    raws, slope = _try(fitted, prepared)
+    _check_predictions(fitted, prepared, config, raws[1].detach())
+    fitted.objective.train()
+    fitted.network.train()
+    return replace(fitted, unit=_unit(network, slope))
 
 
-def _unit(fitted: Fitted, part: training.Data) -> float:
+def _unit(network: torch.nn.Sequential, slope: torch.Tensor) -> float:
     """Return the size of the objective's slope before training, as the network feels it; 1 where it is 0.
 
     A regression's loss is in the target's unit or its square: undivided, its gradients would be of any size.
     """
-    scale = next((float(m.scale) for m in fitted.network if isinstance(m, models.Rescale)), None)
-    if scale is None:
-        return 1.0
-    fitted.objective.eval()
-    fitted.network.eval()
-    raw, y = training.raw_and_truth(fitted.network, part)
-    (slope,) = torch.autograd.grad(fitted.evaluate(raw.requires_grad_(), y), raw)
-    fitted.objective.train()
-    fitted.network.train()
-    return float(slope.abs().sum()) * scale or 1.0
+    scale = next((float(m.scale) for m in network if isinstance(m, models.Rescale)), None)
+    return 1.0 if scale is None else float(slope.abs().sum()) * scale or 1.0
 
 
 def architecture(config: RunConfig, prepared: Prepared, term: objectives.Term) -> models.Architecture:
@@ -220,34 +235,80 @@ def architecture(config: RunConfig, prepared: Prepared, term: objectives.Term) -
     )
 
 
-def _try(fitted: Fitted, prepared: Prepared) -> None:
-    """Evaluate the objective once on all rows, so that what it refuses is said before training."""
-    what = " + ".join(term.text for term in fitted.terms)
-    fitted.objective.eval()
-    fitted.network.eval()
+def _try(fitted: Fitted, prepared: Prepared) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Evaluate the objective once on all rows, so that what it refuses is said before training.
+
+    Returns:
+        The raw predictions of the training and the validation rows, and the objective's slope on the former.
+    """
+    what = f'--loss "{" + ".join(term.text for term in fitted.terms)}"'
+    files = [term.own for term in fitted.terms if term.own is not None]
+    raws, values = [], []
     try:
-        with torch.no_grad():
-            for part in map(prepared.part, SPLITS):
-                raw, y = training.raw_and_truth(fitted.network, part)
-                value = fitted.evaluate(raw, y)
-    except (Exception, SystemExit) as error:
-        if isinstance(error, TypeError | ValueError) or any(term.own for term in fitted.terms):
-            # A loss of the user's own may fail in any way.
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f'--loss "{what}" cannot be computed on this data: {reason}') from error
+        for part in map(prepared.part, SPLITS):
+            raw, y = training.raw_and_truth(fitted.network, part)
+            raws.append(raw.requires_grad_())
+            given = raw.clone()
+            values.append(fitted.evaluate(given, y))
+            _check_value(values[-1], what)
+            if given._version or y._version:
+                raise InputError(f"{what} changes y_pred or y_true in place, for other terms and metrics, too: copy it")
+        return raws, _slope(values, raws, what)
+    except InputError:
         raise
+    except (Exception, SystemExit) as error:
+        if not isinstance(error, TypeError | ValueError) and not files:
+            raise
+        # A loss of the user's own may fail in any way.
+        raise InputError(f"{what} cannot be computed on this data: {own.reason(error, *files)}") from error
+
+
+def _check_value(value: torch.Tensor, what: str) -> None:
+    if value.is_complex():
+        raise InputError(f"{what} gives a complex number: return a real one, such as its .abs() or .real")
     if not torch.isfinite(value):
         raise InputError(
-            f'--loss "{what}": the objective is {float(value):g} before any training: rescale the target, '
+            f"{what}: the objective is {float(value.detach()):g} before any training: rescale the target, "
             "or change hyper-parameters and coefficients"
         )
-    classes = len(prepared.problem.classes)
-    shape = tuple(fitted.predict(raw).shape)
-    wanted = (len(raw), classes) if prepared.problem.task == "multiclass" else (len(raw),)
-    if shape != wanted:
-        raise InputError(f'--loss "{what}" gives predictions of shape {shape}, wanted {wanted}')
-    fitted.objective.train()
-    fitted.network.train()
+
+
+def _slope(values: list[torch.Tensor], raws: list[torch.Tensor], what: str) -> torch.Tensor:
+    """The slope of the first value in its raw predictions; the second value must know nothing of them."""
+    slope, left_over = (
+        torch.autograd.grad(value, raws[0], allow_unused=True)[0] if value.requires_grad else None for value in values
+    )
+    if left_over is not None:
+        raise InputError(f"{what}: {own.KEPT_GRAPH}")
+    if slope is None:
+        raise InputError(
+            f"{what} has no gradient, so nothing would be learnt from it: no .detach(), .item(), no_grad, argmax, "
+            "rounding or comparison may stand between y_pred and its value"
+        )
+    if not slope.isfinite().all():
+        raise InputError(
+            f"{what}: the slope of the objective is not finite before any training: a root, a logarithm or a "
+            "quotient is too near to 0"
+        )
+    return slope
+
+
+def _check_predictions(fitted: Fitted, prepared: Prepared, config: RunConfig, raw: torch.Tensor) -> None:
+    """Refuse predictions of another shape than the target's, and a metric to go by that these rows do not define."""
+    problem = prepared.problem
+    said = fitted.predict(raw)
+    wanted = (len(raw), len(problem.classes)) if problem.task == "multiclass" else (len(raw),)
+    if tuple(said.shape) != wanted:
+        what = " + ".join(term.text for term in fitted.terms)
+        raise InputError(f'--loss "{what}" gives predictions of shape {tuple(said.shape)}, wanted {wanted}')
+    metric = metrics.metrics_of(problem).get(config.watched or "")
+    if metric is None or not said.isfinite().all():
+        return
+    if np.isnan(metric(prepared.y[prepared.rows["valid"]], training.judged(problem, said))):
+        raise InputError(
+            f"--monitor {config.watched} is not defined on the validation rows ({len(raw)}, too few or too much "
+            "alike): take objective, or a larger --valid"
+        )
 
 
 def _scores(prepared: Prepared, predicted: NDArray[np.float64], config: RunConfig, outcome: Outcome) -> dict[str, Any]:
@@ -291,7 +352,7 @@ def save(
             "columns": prepared.kinds,
             "architecture": asdict(architecture(config, prepared, term)),
             # A loss from the user's file is not made again: that would run the file. Its link says all.
-            "loss": None if term.speaks is None or term.own else term.speaks.to_config(),
+            "loss": None if term.speaks is None or term.own is not None else term.speaks.to_config(),
             "link": term.link.name,
         },
     }
@@ -325,7 +386,7 @@ def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Co
     classes = f", classes {', '.join(problem.class_names)}" if problem.classes else ""
     positive = f" (positive: {problem.class_names[1]})" if problem.task == "binary" else ""
     chosen = "" if config.loss else f", the default for {problem.task}"
-    losses = " + ".join(repr(term.loss) for term in fitted.terms)
+    losses = " + ".join(term.shown for term in fitted.terms)
     lines = {
         "data": f"{config.name}: {len(table.target)} rows ({len(rows['train'])} training, {len(rows['valid'])} "
         f"validation), {table.features.width} columns, {prepared.x.shape[1]} inputs",

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from torchobjectives import Loss, global_mean, param_groups
 from torchobjectives._validate import near
-from torchobjectives.workbench import logs, metrics
+from torchobjectives.workbench import logs, metrics, own
 from torchobjectives.workbench.callbacks import (
     EveryEpoch,
     History,
@@ -75,6 +75,12 @@ class Outcome:
     history: pl.DataFrame
     status: str
     best_epoch: int | None = None
+    # What a loss of the user's own raised, where that ended training.
+    failure: str | None = None
+
+
+class LossFailedError(StoppedError):
+    """A loss of the user's own raised what it did not raise before training."""
 
 
 class FitModule(lightning.LightningModule):
@@ -101,7 +107,8 @@ class FitModule(lightning.LightningModule):
     def _step(self, batch: Batch, stage: str) -> Tensor:
         x, y_true = batch
         raw = self.network(x)
-        total: Tensor = self.fitted.evaluate(raw, y_true)
+        with self._own_code():
+            total: Tensor = self.fitted.evaluate(raw, y_true)
         terms = {"objective": total.detach(), **self.objective.terms}
         for name, value in terms.items():
             # A line has room for every term once; of validation it shows the sum.
@@ -119,6 +126,24 @@ class FitModule(lightning.LightningModule):
         if stage == "valid" and self.metric is not None:
             self._said.append((raw.detach(), y_true))
         return total
+
+    @contextmanager
+    def _own_code(self) -> Iterator[None]:
+        """Let a loss of the user's own that fails end training as a wish to stop does: what was learnt is kept."""
+        try:
+            yield
+        except (Exception, SystemExit) as error:
+            files = [term.own for term in self.fitted.terms if term.own is not None]
+            if not files:
+                raise
+            what = " + ".join(term.text for term in self.fitted.terms)
+            said = f'--loss "{what}" failed in epoch {self.current_epoch + 1}: {own.reason(error, *files)}'
+            raise LossFailedError(said) from error
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Differentiate, which an own loss may fail at, too."""
+        with self._own_code():
+            super().backward(loss, *args, **kwargs)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Begin an epoch's random numbers (dropout) by (seed, epoch) alone, so that any epoch can be begun anew."""
@@ -141,8 +166,9 @@ class FitModule(lightning.LightningModule):
         raw, y_true = (torch.cat(column) for column in zip(*self._said, strict=True))
         self._said.clear()
         predicted = judged(self.problem, self.fitted.predict(raw))
-        value = self.metric(y_true.cpu().numpy(), predicted)
-        self.log(f"valid_{self.config.watched}", float(value), batch_size=len(y_true))
+        finite = np.isfinite(predicted).all()
+        value = float(self.metric(y_true.cpu().numpy(), predicted)) if finite else float("nan")
+        self.log(f"valid_{self.config.watched}", value, batch_size=len(y_true))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimizer over all parameters, those of a learnable loss included."""
@@ -234,10 +260,11 @@ def monitored(config: RunConfig, problem: Problem, fitted: Fitted) -> tuple[str,
     watched = config.watched
     if watched is None:
         return None
-    terms = ["objective", *(fitted.objective.losses if len(fitted.terms) > 1 else ["loss"])]
+    terms = ["objective", *fitted.objective.losses, *fitted.objective.penalties]
     names = metrics.metrics_of(problem)
     if watched not in terms and watched not in names:
-        raise InputError(f"--monitor {watched}: there is no such term or metric. {near(watched, [*terms, *names])}")
+        said = watched or '""'
+        raise InputError(f"--monitor {said}: there is no such term or metric. {near(watched, [*terms, *names])}")
     return f"valid_{watched}", watched in names and watched not in metrics.LOWER_IS_BETTER
 
 
@@ -267,7 +294,7 @@ def train(
             callbacks.append(Patience(name, patience=config.patience, mode="max" if higher else "min"))
     if on_terminal:
         callbacks.append(RichProgressBar(theme=RichProgressBarTheme(metrics_format=".4g")))
-    interrupted = False
+    interrupted, failure = False, None
     with _contained():
         trainer = _trainer(config, callbacks, folder, progress_bar=on_terminal)
         if trainer.world_size > 1:
@@ -281,8 +308,9 @@ def train(
                 ckpt_path=str(last) if last.exists() else None,
                 weights_only=True,
             )
-        except StoppedError:
+        except StoppedError as stopped:
             interrupted = True
+            failure = str(stopped) if isinstance(stopped, LossFailedError) else None
         except SystemExit:
             # What Lightning makes of a Ctrl-C that may not wait.
             raise KeyboardInterrupt from None
@@ -291,7 +319,7 @@ def train(
     module.cpu().eval()
     module.network.float()
     status = "interrupted" if interrupted else "done"
-    return Outcome(history.table(), status, best.epoch if best is not None else None)
+    return Outcome(history.table(), status, best.epoch if best is not None else None, failure)
 
 
 def _trainer(config: RunConfig, callbacks: list[Callback], folder: Path, *, progress_bar: bool) -> lightning.Trainer:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import polars.exceptions
 
-from torchobjectives.workbench import folders
+from torchobjectives.workbench import contents, folders
 from torchobjectives.workbench.errors import InputError
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Any], Any]] = {
@@ -56,7 +56,7 @@ def _owner(run: Path, place: Path) -> Path | None:
     """Return the run, this or another, among whose own files a place is."""
     mine = run.resolve()
     for folder in place.parents:
-        own = place.relative_to(folder).parts[0].lower() in folders.OWN
+        own = contents.is_own(place.relative_to(folder).as_posix().lower())
         if own and (folder == mine or folders.is_run(folder) or folders.is_unfinished(folder)):
             return folder
     return None
