@@ -118,6 +118,7 @@ def test_in_the_shell(csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]) -
         (("out", "peple.csv"), ["no file peple.csv", "people.csv"]),
         (("nowhere", "people.csv"), ["nowhere is no run"]),
         (("people.csv", "people.csv"), ["people.csv is no run"]),
+        ((".", "people.csv"), [". is no run: there is no model.pt\n"]),
         (("out", "people.csv", "--out", "people.csv"), ["is the file that is read"]),
         (("out", "people.csv", "--out", "out"), ["wanted a name that ends in .parquet or .csv"]),
         (("out", "people.csv", "--out", "no/such/place.csv"), ["cannot write there"]),

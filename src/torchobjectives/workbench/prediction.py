@@ -115,8 +115,9 @@ def _check_there(folder: Path) -> None:
     try:
         if (folder / "model.pt").is_file():
             return
-        unfinished = folder.with_name(folder.name + ".partial") if folder.name else folder
-        hint = f"; {unfinished} is unfinished: continue it with fit --resume" if unfinished.is_dir() else ""
+        unfinished = folder.with_name(folder.name + ".partial") if folder.name else None
+        known = unfinished is not None and unfinished.is_dir()
+        hint = f"; {unfinished} is unfinished: continue it with fit --resume" if known else ""
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise InputError(f"{shown(folder)} is no run: {reason}") from error
