@@ -18,6 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import _pytree as pytree
 
 from tests.cases import Case, Variant, generator
+from torchobjectives._link import REAL, Domain
 from torchobjectives._reduction import TOTALS
 
 F64 = torch.float64
@@ -34,6 +35,11 @@ class Subject:
     unit_axis: int | None = None
     kind: str = "unit"
     y_pred: str = "real"
+    # What the legal values of y_pred and y_true are, where not any.
+    pred_domain: Domain = REAL
+    true_domain: Domain = REAL
+    # Predictions this large and no larger are promised to be finite.
+    extremes: tuple[float, ...] = (30.0, 300.0, 1e4)
     hyper: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -41,7 +47,17 @@ class Subject:
         holds: str = case.spec.y_pred
         if variant.hyper.get("from_logits") is False:
             holds = "probabilities"
-        return cls(case.evaluate(variant), variant.sample, case.unit_axis, case.kind, holds, dict(variant.hyper))
+        return cls(
+            case.evaluate(variant),
+            variant.sample,
+            case.unit_axis,
+            case.kind,
+            holds,
+            case.spec.pred_domain,
+            case.spec.true_domain,
+            case.extremes,
+            dict(variant.hyper),
+        )
 
     def __call__(self, y_pred: Tensor, y_true: Tensor, **population: Any) -> Tensor:
         return self.evaluate(y_pred, y_true, **population)
@@ -171,10 +187,23 @@ def degenerate_inputs(s: Subject) -> Iterator[tuple[str, Tensor, Tensor, dict[st
     some = torch.tensor([True, False, True, False])
     spoiled_pred = torch.where(some.reshape(-1, *(1,) * (y_pred.ndim - 1)), y_pred, float("nan"))
     yield "NaN under the mask", spoiled_pred, y_true, {"mask": some}
-    yield "one class absent", y_pred, torch.zeros_like(y_true), {}
-    yield "all the other class", y_pred, torch.ones_like(y_true), {}
-    yield "zeros", torch.zeros_like(y_pred), y_true, {}
-    yield "zeros on zeros", torch.zeros_like(y_pred), torch.zeros_like(y_true), {}
+    low, high = legal(s.true_domain, y_true, 0.0), legal(s.true_domain, y_true, 1.0)
+    yield "one class absent", y_pred, low, {}
+    yield "all the other class", y_pred, high, {}
+    zeros = legal(s.pred_domain, y_pred, 0.0)
+    yield "zeros", zeros, y_true, {}
+    yield "zeros on zeros", zeros, low, {}
+    yield from extreme_inputs(s, y_pred, y_true)
+
+
+def legal(domain: Domain, like: Tensor, value: float) -> Tensor:
+    """A tensor of one value, or of the legal one nearest to it."""
+    if value <= domain.low:
+        value = domain.low + (1e-3 if domain.open_low else 0.0)
+    return torch.full_like(like, min(value, domain.high))
+
+
+def extreme_inputs(s: Subject, y_pred: Tensor, y_true: Tensor) -> Iterator[tuple[str, Tensor, Tensor, dict[str, Any]]]:
     sign = torch.where(y_pred > y_pred.mean(), 1.0, -1.0).to(F64)
     if s.y_pred == "probabilities":
         yield "certain", (sign + 1) / 2, y_true, {}
@@ -184,14 +213,18 @@ def degenerate_inputs(s: Subject) -> Iterator[tuple[str, Tensor, Tensor, dict[st
         for size in (30.0, 1e4):
             yield f"extreme {size:g}", torch.log_softmax(size * sign, 1), y_true, {}
         return
+    bounded = s.pred_domain.low > -float("inf")
     if s.hyper.get("alpha") != float("inf"):
-        for size in (30.0, 300.0, 1e4):
-            yield f"extreme {size:g}", size * sign, y_true, {}
-            yield f"extreme {size:g}, other way", -size * sign, y_true, {}
+        for size in s.extremes:
+            for name, values in (("", size * sign), (", other way", -size * sign)):
+                if bounded:
+                    values = torch.where(values > 0, values, legal(s.pred_domain, values, 0.0))
+                yield f"extreme {size:g}{name}", values, y_true, {}
     if s.y_pred in ("real", "vectors"):
-        yield "prediction = truth", y_true.clone(), y_true, {}
-        yield "both extreme", 1e4 * sign, 1e4 * sign, {}
-    elif y_true.shape == y_pred.shape:
+        yield "prediction = truth", y_true.to(y_pred.dtype), y_true, {}
+        largest = max(s.extremes) * sign.abs() if bounded else max(s.extremes) * sign
+        yield "both extreme", largest, largest, {}
+    elif s.y_pred == "logits" and y_true.shape == y_pred.shape:
         yield "right and certain", 1e4 * (2.0 * y_true.round() - 1), y_true.round(), {}
 
 

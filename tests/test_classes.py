@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 import torchobjectives
-from tests.cases import BY_NAME, CASES, HEAD, Case, Variant, generator, grid
+from tests.cases import BY_NAME, CASES, Case, Variant, generator, grid
+from tests.cases.base import HEAD
 from torchobjectives import (
     AdaptiveLogSoftmaxLoss,
     BarronLoss,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import torchobjectives as t
 from tests import documents
-from tests.cases import rand, randn
+from tests.cases.base import rand, randn
 from torchobjectives import _exports
 
 N, C = 7, 3

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tests import properties
-from tests.cases import generator, hard_binary, reals
+from tests.cases.base import generator, hard_binary, reals
 from tests.properties import Subject
 from torchobjectives._reduction import TOTALS, full_precision, prepare, reduce
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import torchobjectives
 from tests import properties
-from tests.cases import generator, reals
+from tests.cases.base import generator, reals
 from tests.properties import Subject
 from torchobjectives import (
     FocalLoss,

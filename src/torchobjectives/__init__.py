@@ -90,9 +90,6 @@ if TYPE_CHECKING:
         symmetric_cross_entropy_loss as symmetric_cross_entropy_loss,
     )
     from torchobjectives.losses.regression import (
-        BarronLoss as BarronLoss,
-    )
-    from torchobjectives.losses.regression import (
         CosineSimilarityLoss as CosineSimilarityLoss,
     )
     from torchobjectives.losses.regression import (
@@ -114,9 +111,6 @@ if TYPE_CHECKING:
         SmoothL1Loss as SmoothL1Loss,
     )
     from torchobjectives.losses.regression import (
-        barron_loss as barron_loss,
-    )
-    from torchobjectives.losses.regression import (
         cosine_similarity_loss as cosine_similarity_loss,
     )
     from torchobjectives.losses.regression import (
@@ -136,6 +130,12 @@ if TYPE_CHECKING:
     )
     from torchobjectives.losses.regression import (
         smooth_l1_loss as smooth_l1_loss,
+    )
+    from torchobjectives.losses.robust import (
+        BarronLoss as BarronLoss,
+    )
+    from torchobjectives.losses.robust import (
+        barron_loss as barron_loss,
     )
     from torchobjectives.losses.segmentation import (
         DiceLoss as DiceLoss,
@@ -168,7 +168,6 @@ if TYPE_CHECKING:
         Penalty as Penalty,
     )
 
-__version__ = "0.1.0"
 
 __all__ = [
     "L1",

@@ -35,10 +35,10 @@ FAMILIES: Final[dict[str, tuple[tuple[str, str | None], ...]]] = {
         ("SmoothL1Loss", "smooth_l1_loss"),
         ("HuberLoss", "huber_loss"),
         ("RMSELoss", "rmse_loss"),
-        ("BarronLoss", "barron_loss"),
         ("CosineSimilarityLoss", "cosine_similarity_loss"),
         ("GHMRLoss", "ghmr_loss"),
     ),
+    "robust": (("BarronLoss", "barron_loss"),),
     "binary": (
         ("BinaryCrossEntropyLoss", "binary_cross_entropy_loss"),
         ("FocalLoss", "focal_loss"),

@@ -38,6 +38,8 @@ class Domain:
 
 
 REAL = Domain()
+NON_NEGATIVE = Domain(0.0, fill=1.0)
+POSITIVE = Domain(0.0, open_low=True, fill=1.0)
 UNIT = Domain(0.0, 1.0, fill=0.5)
 PROBABILITY = Domain(
     0.0, 1.0, fill=0.5, hint=" These look like logits: leave out from_logits=False, or apply a sigmoid first."
@@ -46,11 +48,33 @@ PROBABILITY = Domain(
 
 @dataclass(frozen=True)
 class Link:
-    """How a raw prediction becomes what a person wants, and how many raw numbers that takes."""
+    """How a raw prediction becomes what a person wants, and how many raw numbers that takes.
+
+    Args:
+        name: what it is called.
+        inverse: ``inverse(y_pred)`` → the prediction.
+        outputs: ``outputs(num_classes)`` → the width of the last layer.
+        takes: hyper-parameters of the loss that both functions take too, by keyword.
+    """
 
     name: str
-    inverse: Callable[[Tensor], Tensor]
-    outputs: Callable[[int | None], int]
+    inverse: Callable[..., Tensor]
+    outputs: Callable[..., int]
+    takes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The inverse of a bias: which true probability has this prediction as the minimiser of the expected loss.
+
+    Args:
+        inverse: ``inverse(prediction)`` → the true probability.
+        takes: hyper-parameters of the loss that it takes too, by keyword. Where ``class_weight`` is none of them,
+            class weights are undone after it, as p_c / w_c.
+    """
+
+    inverse: Callable[..., Tensor]
+    takes: tuple[str, ...] = ()
 
 
 def _one(num_classes: int | None) -> int:
@@ -79,6 +103,20 @@ def _softmax(y_pred: Tensor) -> Tensor:
 
 def _sigmoid_or_softmax(y_pred: Tensor) -> Tensor:
     return torch.sigmoid(y_pred) if y_pred.shape[class_axis(y_pred)] == 1 else _softmax(y_pred)
+
+
+def unweighted(probabilities: Tensor, class_weight: Tensor) -> Tensor:
+    """What was true where probabilities have been learnt under class weights: p_c / w_c, normalised.
+
+    Raises:
+        ValueError: a class has the weight 0; nothing was learnt of it.
+    """
+    if _validate.readable(class_weight) and not bool((class_weight > 0).all()):
+        raise ValueError("class_weight holds a 0: the probability of that class cannot be recovered.")
+    axis = class_axis(probabilities)
+    shape = (-1, *(1,) * (probabilities.ndim - axis - 1))
+    odds = probabilities / class_weight.to(probabilities).reshape(shape)
+    return odds / odds.sum(axis, keepdim=True)
 
 
 IDENTITY = Link("identity", _identity, _one)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchobjectives import _reduction, _validate
 from torchobjectives._exports import snake_case
 from torchobjectives._fields import Fields, owned
+from torchobjectives._link import unweighted
 from torchobjectives._reduction import Reduction, full_precision
 from torchobjectives._spec import CUSTOM, Spec
 
@@ -89,13 +90,18 @@ class Loss(Fields, abc.ABC):
         device = next((t.device for t in (*self.buffers(), *self.parameters())), torch.device("cpu"))
         spec = type(self).spec
         if spec.y_true in ("classes", "masks"):
-            classes = next((t.numel() for t in tensors if t.ndim == 1), 2)
+            # One number per class, or a matrix of classes.
+            classes = next((len(t) for t in tensors if t.ndim in (1, 2)), 2)
             y_true = torch.empty(0, dtype=torch.long, device=device)
             return torch.empty(0, classes, device=device), y_true
-        axis = fields.get("dim", -1)
-        axes = max(axis, -1 - axis, 1) if isinstance(axis, int) else 1
+        if spec.y_pred in ("parameters", "quantiles", "logits") and spec.y_true == "real":
+            one = spec.y_pred == "quantiles" and not isinstance(fields["quantiles"], tuple)
+            axes = () if one else (len(spec.parameters) or self.num_outputs(),)
+            return torch.empty(0, *axes, device=device), torch.empty(0, device=device)
+        dim = fields.get("dim", -1)
+        least = max(dim, -1 - dim, 1) if isinstance(dim, int) else 1
         try:
-            inner = torch.broadcast_shapes((1,) * axes, *(t.shape for t in tensors))  # type: ignore[no-untyped-call]
+            inner = torch.broadcast_shapes((1,) * least, *(t.shape for t in tensors))  # type: ignore[no-untyped-call]
         except RuntimeError as error:
             shapes = ", ".join(str(tuple(t.shape)) for t in tensors)
             raise ValueError(f"the tensors given have shapes {shapes}, which do not broadcast together.") from error
@@ -161,25 +167,39 @@ class Loss(Fields, abc.ABC):
 
         Args:
             y_pred: the raw prediction that the loss takes.
-            calibrated: undo the bias of a loss that is not proper.
+            calibrated: give the true probability of which the prediction is the minimiser: undo what a loss that
+                is not proper, class weights or label smoothing do to it.
 
         Raises:
             ValueError: the loss knows no link, or no inverse for ``calibrated``.
         """
-        if type(self).spec is CUSTOM:
+        spec = type(self).spec
+        if spec is CUSTOM:
             raise ValueError(
                 f"{self.name} does not say how a raw prediction becomes a prediction. "
                 "Subclass Loss and give it spec=Spec(..., link=...)."
             )
-        if calibrated and not type(self).spec.proper:
+        if calibrated and spec.calibration is None and not spec.proper:
             raise ValueError(f"{self.name} is not proper and no inverse is known: leave out calibrated=True.")
-        if getattr(self, "from_logits", True) is False:
-            return y_pred
-        return type(self).spec.link.inverse(y_pred)
+        raw = getattr(self, "from_logits", True)
+        prediction = spec.link.inverse(y_pred, **self._taken(spec.link.takes)) if raw else y_pred
+        return self._calibrated(prediction) if calibrated else prediction
+
+    def _calibrated(self, prediction: Tensor) -> Tensor:
+        calibration = type(self).spec.calibration
+        takes = () if calibration is None else calibration.takes
+        if calibration is not None:
+            prediction = calibration.inverse(prediction, **self._taken(takes))
+        class_weight = None if "class_weight" in takes else getattr(self, "class_weight", None)
+        return prediction if class_weight is None else unweighted(prediction, class_weight)
+
+    def _taken(self, names: tuple[str, ...]) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in names}
 
     def num_outputs(self, num_classes: int | None = None) -> int:
         """How many raw numbers per sample the last layer must give, for so many classes."""
-        return type(self).spec.link.outputs(num_classes)
+        link = type(self).spec.link
+        return link.outputs(num_classes, **self._taken(link.takes))
 
     def to_config(self) -> dict[str, Any]:
         """The name and the fields as plain data, from which ``from_config`` makes an equal loss.

@@ -128,6 +128,50 @@ def checked_pair(y_pred: Tensor, y_true: Tensor) -> tuple[Tensor, Tensor]:
     return one_dtype(y_pred, y_true)
 
 
+def prepare_parameters(
+    y_pred: Tensor,
+    y_true: Tensor,
+    weight: Tensor | None,
+    mask: Tensor | None,
+    *,
+    names: tuple[str, ...],
+    true: Domain = REAL,
+) -> tuple[tuple[Tensor, ...], Tensor, Tensor | None]:
+    """Check and prepare predictions (…, k) whose last axis holds k parameters of one target each, (…).
+
+    Returns:
+        The parameters, each of y_true's shape; ``y_true``; and the weight per unit, as :func:`prepare` has it.
+
+    Raises:
+        ValueError: the last axis has another length, or the other axes are not y_true's.
+    """
+    _validate.prediction(y_pred)
+    _validate.real_target(y_true)
+    if y_pred.ndim == 0 or y_pred.shape[-1] != len(names) or y_pred.shape[:-1] != y_true.shape:
+        wanted = (*_validate.shape(y_true), len(names))
+        raise ValueError(
+            f"y_pred has shape {_validate.shape(y_pred)}, y_true {_validate.shape(y_true)}: wanted y_pred {wanted}, "
+            f"whose last axis holds {', '.join(names)}." + _parameters_hint(y_pred, y_true, len(names))
+        )
+    y_pred, y_true = one_dtype(y_pred, y_true)
+    w = unit_weight(y_true, weight, mask)
+    live = live_slots(w)
+    if live is not None:
+        y_pred, y_true = fill_dead(y_pred, live.unsqueeze(-1), 0.0), fill_dead(y_true, live, true.fill)
+    true.check("y_true", y_true)
+    return y_pred.unbind(-1), y_true, w
+
+
+def _parameters_hint(y_pred: Tensor, y_true: Tensor, count: int) -> str:
+    """The likely fix: a target with an axis too many, parameters in the wrong axis, or stacked in the first."""
+    if y_true.ndim and y_true.shape[-1] == 1 and y_pred.shape == (*y_true.shape[:-1], count):
+        return f" Did you mean y_true.squeeze({y_true.ndim - 1})?"
+    for axis in range(y_pred.ndim - 1):
+        if y_pred.shape[axis] == count and y_pred.shape[:axis] + y_pred.shape[axis + 1 :] == y_true.shape:
+            return f" Did you mean y_pred.movedim({axis}, -1)?"
+    return ""
+
+
 def one_dtype(y_pred: Tensor, y_true: Tensor) -> tuple[Tensor, Tensor]:
     """Both in one floating dtype: integer targets take y_pred's, two floating dtypes the wider."""
     if y_pred.dtype == y_true.dtype:

@@ -7,10 +7,21 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from torchobjectives import _validate
-from torchobjectives._link import IDENTITY, Link
+from torchobjectives._link import IDENTITY, REAL, Calibration, Domain, Link
 
 Task = Literal["regression", "binary", "multiclass", "segmentation", "custom"]
-Prediction = Literal["real", "logits", "probabilities", "log_probabilities", "vectors", "features", "unknown"]
+Prediction = Literal[
+    "real",
+    "log_mean",
+    "parameters",
+    "quantiles",
+    "logits",
+    "probabilities",
+    "log_probabilities",
+    "vectors",
+    "features",
+    "unknown",
+]
 Target = Literal["real", "binary", "classes", "vectors", "masks", "unknown"]
 Unit = Literal["element", "vector", "sample", "batch", "unknown"]
 
@@ -29,6 +40,12 @@ GUARANTEES: dict[str, str] = {
     "vmap": "torch.vmap",
     "compile": "torch.compile(fullgraph=True), dynamic batch size",
 }
+CLAIMS: dict[str, str] = {
+    "proper": "the expected loss is least at the true probability (or distribution)",
+    "improper": "the expected loss is least at another probability than the true one",
+    "convex": "convex in y_pred",
+    "robust": "a bounded slope in y_pred: one wild target moves a fit only so far",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +58,17 @@ class Spec:
         y_true: what the target holds.
         unit: what one value stands for. ``"batch"``: the loss is one value per batch, not a mean.
         link: how a raw prediction becomes a prediction.
-        proper: whether the expected loss is least at the true probability (or mean).
+        calibration: how ``predict(y_pred, calibrated=True)`` undoes the bias of the loss; None where it has none,
+            or none is known.
+        parameters: what the last axis of y_pred holds, where ``y_pred`` is ``"parameters"``.
+        pred_domain: the legal values of y_pred, for a loss of numbers that are not any.
+        true_domain: the legal values of y_true, likewise.
+        claims: what is promised of the loss, of ``CLAIMS``, with default hyper-parameters.
         exemptions: law or guarantee → the reason why it does not hold.
+        use: when to use it, in one sentence.
+        avoid: when not to, and what to use then, in one sentence.
         paper: the source.
+        cites: keys of the sources in ``docs/papers.bib``.
     """
 
     task: Task
@@ -51,13 +76,27 @@ class Spec:
     y_true: Target
     unit: Unit = "element"
     link: Link = IDENTITY
-    proper: bool = False
+    calibration: Calibration | None = None
+    parameters: tuple[str, ...] = ()
+    pred_domain: Domain = REAL
+    true_domain: Domain = REAL
+    claims: tuple[str, ...] = ()
     exemptions: Mapping[str, str] = field(default_factory=dict)
+    use: str = ""
+    avoid: str = ""
     paper: str = ""
+    cites: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for law in self.exemptions:
             _validate.choice("exemption", law, (*LAWS, *GUARANTEES))
+        for claim in self.claims:
+            _validate.choice("claim", claim, tuple(CLAIMS))
+
+    @property
+    def proper(self) -> bool:
+        """Whether the expected loss is claimed to be least at the true probability (or distribution)."""
+        return "proper" in self.claims
 
 
 ONE_VALUE = "one value per batch: a function of the whole batch, not a mean over units"

@@ -22,9 +22,6 @@ from torchobjectives.losses.noisy import (
     symmetric_cross_entropy_loss as symmetric_cross_entropy_loss,
 )
 from torchobjectives.losses.regression import (
-    barron_loss as barron_loss,
-)
-from torchobjectives.losses.regression import (
     cosine_similarity_loss as cosine_similarity_loss,
 )
 from torchobjectives.losses.regression import (
@@ -44,6 +41,9 @@ from torchobjectives.losses.regression import (
 )
 from torchobjectives.losses.regression import (
     smooth_l1_loss as smooth_l1_loss,
+)
+from torchobjectives.losses.robust import (
+    barron_loss as barron_loss,
 )
 from torchobjectives.losses.segmentation import (
     dice_loss as dice_loss,

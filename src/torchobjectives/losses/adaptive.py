@@ -108,7 +108,7 @@ class AdaptiveLogSoftmaxLoss(Loss):
         y_true="classes",
         unit="sample",
         link=SOFTMAX,
-        proper=True,
+        claims=("proper",),
         exemptions={
             "compile": "which clusters are evaluated depends on the data",
             "vmap": "which clusters are evaluated depends on the data",

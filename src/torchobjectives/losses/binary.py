@@ -116,7 +116,7 @@ class BinaryCrossEntropyLoss(Loss):
     """Class form of :func:`binary_cross_entropy_loss`."""
 
     function = staticmethod(binary_cross_entropy_loss)
-    spec = Spec(task="binary", y_pred="logits", y_true="binary", link=LOGIT, proper=True, paper="textbook")
+    spec = Spec(task="binary", y_pred="logits", y_true="binary", link=LOGIT, claims=("proper",), paper="textbook")
 
     pos_weight: float | Tensor | Sequence[float] | None = None
     label_smoothing: float = 0.0

@@ -92,7 +92,7 @@ class CrossEntropyLoss(Loss):
         y_true="classes",
         unit="sample",
         link=SOFTMAX,
-        proper=True,
+        claims=("proper",),
         paper="textbook; Szegedy et al. 2016, arXiv:1512.00567, sec. 7",
     )
 
@@ -168,7 +168,7 @@ class NLLLoss(Loss):
         y_true="classes",
         unit="sample",
         link=LOG_PROBABILITY,
-        proper=True,
+        claims=("proper",),
         paper="textbook",
     )
 
