@@ -55,12 +55,14 @@ class Link:
         inverse: ``inverse(y_pred)`` → the prediction.
         outputs: ``outputs(num_classes)`` → the width of the last layer.
         takes: hyper-parameters of the loss that both functions take too, by keyword.
+        gives: what the last axis of the prediction holds, where the prediction has one more axis than y_true.
     """
 
     name: str
     inverse: Callable[..., Tensor]
     outputs: Callable[..., int]
     takes: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,24 @@ from torch import Tensor, nn
 
 
 class Rescale(nn.Module):
-    """Put the last layer's output on the scale of the target: ``center + scale · x``, in float64.
+    """Put the last layer's outputs on the scale of the target: ``center + scale · x`` each, in float64.
 
-    The loss then sees y_pred and y_true in the target's own units, while the network learns numbers of the order
-    of 1. In float32 a target around 10⁹ would have no digits left for what it is about.
+    Where predictions have a floor, this is the logarithm of what they have above it. The loss then sees y_pred and
+    y_true in the target's own units, while the network learns numbers of the order of 1. In float32 a target around
+    10⁹ would have no digits left for what it is about.
     """
 
     center: Tensor
     scale: Tensor
 
-    def __init__(self, center: float, scale: float) -> None:
+    def __init__(self, scales: Sequence[tuple[float, float]], floor: float | None = None) -> None:
         super().__init__()
-        self.register_buffer("center", torch.tensor(center, dtype=torch.float64))
-        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64))
+        columns = torch.tensor(scales, dtype=torch.float64).reshape(-1, 2).unbind(1)
+        # One output has lost its axis.
+        center, scale = (column.squeeze(0) if len(scales) == 1 else column for column in columns)
+        self.register_buffer("center", center.clone())
+        self.register_buffer("scale", scale.clone())
+        self.floor = floor
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         probe = fn(torch.empty(0))
@@ -35,7 +40,12 @@ class Rescale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the values on the target's scale."""
-        return self.center + self.scale * x.to(self.center.dtype)
+        values = self.center + self.scale * x.to(self.center.dtype)
+        return values if self.floor is None else self.floor + torch.exp(values)
+
+    def steepness(self, values: Tensor) -> Tensor:
+        """Return how fast the values, as they stand, grow with the last layer's output."""
+        return self.scale if self.floor is None else self.scale * (values - self.floor)
 
 
 class Squeeze(nn.Module):
@@ -55,7 +65,8 @@ class Architecture:
         hidden: Widths of the hidden layers, with a ReLU after each; none: linear.
         outputs: Width of the last layer; one output loses its axis.
         dropout: Share of each hidden layer that is switched off while training.
-        rescale: Center and scale of a regression target.
+        rescale: Center and scale of every output, on the scale of a regression's target.
+        floor: What all outputs lie above.
         log_probabilities: End in a log-softmax, for losses that take log-probabilities.
     """
 
@@ -63,7 +74,8 @@ class Architecture:
     hidden: Sequence[int]
     outputs: int
     dropout: float = 0.0
-    rescale: tuple[float, float] | None = None
+    rescale: Sequence[tuple[float, float]] | None = None
+    floor: float | None = None
     log_probabilities: bool = False
 
     def build(self) -> nn.Sequential:
@@ -80,7 +92,7 @@ class Architecture:
         if self.outputs == 1:
             layers["squeeze"] = Squeeze()
         if self.rescale is not None:
-            layers["rescale"] = Rescale(*self.rescale)
+            layers["rescale"] = Rescale(self.rescale, self.floor)
         if self.log_probabilities:
             layers["log_softmax"] = nn.LogSoftmax(dim=1)
         return nn.Sequential(layers)

@@ -24,6 +24,7 @@ from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.metrics import metrics_of
+from torchobjectives.workbench.readings import Reading, reading_of
 
 DEFAULT_LOSSES = {
     "binary": "binary_cross_entropy_loss",
@@ -32,7 +33,7 @@ DEFAULT_LOSSES = {
 }
 # How a raw prediction is read where the loss does not say.
 LINKS: dict[str, Link] = {"binary": LOGIT, "multiclass": SOFTMAX, "regression": IDENTITY}
-TRAINABLE = ("real", "logits", "log_probabilities", "features")
+TRAINABLE = ("real", "log_mean", "parameters", "quantiles", "logits", "log_probabilities", "features")
 PENALTIES = (L1, L2)
 WORDS = {"true": True, "false": False}
 
@@ -73,6 +74,18 @@ class Term:
         """The loss in one line."""
         return text_of(self.loss)
 
+    @property
+    def reading(self) -> Reading:
+        """How the prediction is read where it is several numbers per row."""
+        # Of a loss from the user's file only the link is stored, so only the link is used.
+        return reading_of(self.speaks if self.own is None else None, self.link)
+
+    @property
+    def has_label_axis(self) -> bool:
+        """Whether y_pred and y_true are (N, L), with an axis of labels, of which a column is one."""
+        spec = None if self.speaks is None else type(self.speaks).spec
+        return spec is not None and (spec.task, spec.unit) == ("binary", "sample")
+
     def predict(self, raw: Tensor) -> Tensor:
         """The prediction that a raw prediction stands for."""
         # Of a loss from the user's file only the link is stored, so only the link is used.
@@ -99,17 +112,23 @@ class Fitted:
         """The loss of the first term."""
         return self.terms[0].loss
 
-    def predict(self, raw: Tensor) -> Tensor:
-        """The prediction that a raw prediction stands for."""
+    def read(self, raw: Tensor) -> Tensor:
+        """What a raw prediction stands for, all of it."""
         return self.terms[0].predict(raw)
+
+    def predict(self, raw: Tensor) -> Tensor:
+        """The prediction that a raw prediction stands for: of a regression one number per row."""
+        return self.terms[0].reading.value(self.read(raw))
 
     def evaluate(self, raw: Tensor, y_true: Tensor) -> Tensor:
         """The objective of a batch."""
         weight = None if self.class_weights is None else self.class_weights.to(raw.device)[y_true.long()]
+        pairs = [(x.unsqueeze(1) if term.has_label_axis else x for x in (raw, y_true)) for term in self.terms]
         if len(self.terms) == 1:
-            return self.objective(raw, y_true, model=self.network, weight=weight)
+            return self.objective(*pairs[0], model=self.network, weight=weight)
         names = list(self.objective.losses)
-        given = {key: dict.fromkeys(names, value) for key, value in (("y_pred", raw), ("y_true", y_true))}
+        y_pred, y_true_of = (dict(zip(names, column, strict=True)) for column in zip(*pairs, strict=True))
+        given = {"y_pred": y_pred, "y_true": y_true_of}
         weights = None if weight is None else dict.fromkeys(names, weight)
         return self.objective(**given, model=self.network, weight=weights)
 
@@ -246,6 +265,11 @@ def _term(text: str, problem: Problem, told: dict[str, Any]) -> Term:
     term = Term(text, loss, factor, problem.task, file, given, filled)
     if term.speaks is not None:
         _check_kind(term.speaks, name, problem)
+    if file is not None and term.link.takes:
+        raise InputError(
+            f'--loss "{text}": its link, {term.link.name}, asks the loss for {", ".join(term.link.takes)}, and of a '
+            "loss from a file no run keeps that: give the Spec a link of its own"
+        )
     return term
 
 

@@ -1,5 +1,6 @@
 """Predictions of a finished run on new rows. Loading a run reads numbers and names; nothing in it is executed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.frames import as_frame
 from torchobjectives.workbench.quiet import Quiet
+from torchobjectives.workbench.readings import reading_of
 from torchobjectives.workbench.writing import shown
 
 
@@ -44,7 +46,8 @@ class FittedRun:
 
         Returns:
             ``row``; the network's raw output (``raw``, for several classes ``raw_<class>``); ``prediction``; and
-            for classes ``probability_<class>``.
+            for classes ``probability_<class>``; for distributions ``mean`` and ``standard_deviation``, and for
+            quantiles ``quantile_<level>``, of which the one nearest to the median is the prediction.
 
         Raises:
             InputError: A column is missing, or holds what it did not hold in training.
@@ -53,12 +56,15 @@ class FittedRun:
         if not len(raw):
             # scikit-learn refuses no rows at all: any row has the right columns.
             return self.predict(dict.fromkeys(self.kinds))[:0]
-        said = training.judged(self.problem, self._read(raw))
+        whole, reading = self._read(raw), reading_of(self.loss, self.link)
+        said = training.judged(self.problem, reading.value(whole))
         best = said.argmax(1) if self.problem.classes else said
         columns = [pl.Series("row", np.arange(len(raw))), *self._raw_columns(raw.double().numpy())]
         columns.append(self.problem.decode(best, self.target_dtype).alias("prediction"))
         for index, name in enumerate(self.problem.class_names):
             columns.append(pl.Series(f"probability_{name}", said[:, index]))
+        for index, name in enumerate(reading.columns):
+            columns.append(pl.Series(name, whole[:, index].double().numpy()))
         return pl.DataFrame(columns)
 
     def _raw(self, frame: Any) -> Tensor:
@@ -75,7 +81,11 @@ class FittedRun:
     def _raw_columns(self, raw: NDArray[np.float64]) -> list[pl.Series]:
         if raw.ndim == 1:
             return [pl.Series("raw", raw)]
-        names = self.problem.class_names if len(self.problem.classes) == raw.shape[1] else range(raw.shape[1])
+        names: Sequence[object] = range(raw.shape[1])
+        if len(self.problem.classes) == raw.shape[1]:
+            names = self.problem.class_names
+        elif self.loss is not None and type(self.loss).spec.parameters:
+            names = type(self.loss).spec.parameters
         return [pl.Series(f"raw_{name}", raw[:, index]) for index, name in enumerate(names)]
 
 

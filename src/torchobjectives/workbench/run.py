@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from torchobjectives._link import IDENTITY
 from torchobjectives.workbench import (
     checkpoints,
     data,
@@ -29,6 +28,7 @@ from torchobjectives.workbench import (
     preprocessing,
     report,
     resuming,
+    scales,
     stored,
     training,
 )
@@ -205,32 +205,32 @@ def assemble(config: RunConfig, prepared: Prepared) -> Fitted:
     _check_predictions(fitted, prepared, config, raws[1].detach())
     fitted.objective.train()
     fitted.network.train()
-    return replace(fitted, unit=_unit(network, slope))
+    return replace(fitted, unit=_unit(network, raws[0].detach(), slope))
 
 
-def _unit(network: torch.nn.Sequential, slope: torch.Tensor) -> float:
+def _unit(network: torch.nn.Sequential, raw: torch.Tensor, slope: torch.Tensor) -> float:
     """Return the size of the objective's slope before training, as the network feels it; 1 where it is 0.
 
     A regression's loss is in the target's unit or its square: undivided, its gradients would be of any size.
     """
-    scale = next((float(m.scale) for m in network if isinstance(m, models.Rescale)), None)
-    return 1.0 if scale is None else float(slope.abs().sum()) * scale or 1.0
+    rescale = next((m for m in network if isinstance(m, models.Rescale)), None)
+    return 1.0 if rescale is None else float((slope.abs() * rescale.steepness(raw)).sum()) or 1.0
 
 
 def architecture(config: RunConfig, prepared: Prepared, term: objectives.Term) -> models.Architecture:
     """Return the network's plan: the loss says how wide it ends and what it gives."""
     problem = prepared.problem
-    rescale = None
-    if problem.task == "regression" and term.link is IDENTITY:
-        target = prepared.y[prepared.rows["train"]]
-        rescale = float(target.mean()), float(target.std()) or 1.0
-    loss = term.speaks
+    loss, outputs = term.speaks, term.num_outputs(len(problem.classes) or None)
+    rescale, floor = None, None
+    if problem.task == "regression":
+        rescale, floor = scales.scales_of(loss, term.link, outputs, prepared.y[prepared.rows["train"]])
     return models.Architecture(
         inputs=prepared.x.shape[1],
         hidden=config.hidden_sizes,
-        outputs=term.num_outputs(len(problem.classes) or None),
+        outputs=outputs,
         dropout=config.dropout if config.hidden_sizes else 0.0,
         rescale=rescale,
+        floor=floor,
         log_probabilities=loss is not None and type(loss).spec.y_pred == "log_probabilities",
     )
 
@@ -296,15 +296,15 @@ def _slope(values: list[torch.Tensor], raws: list[torch.Tensor], what: str) -> t
 def _check_predictions(fitted: Fitted, prepared: Prepared, config: RunConfig, raw: torch.Tensor) -> None:
     """Refuse predictions of another shape than the target's, and a metric to go by that these rows do not define."""
     problem = prepared.problem
-    said = fitted.predict(raw)
-    wanted = (len(raw), len(problem.classes)) if problem.task == "multiclass" else (len(raw),)
+    said, reading = fitted.read(raw), fitted.terms[0].reading
+    wanted = (len(raw), len(problem.classes)) if problem.task == "multiclass" else reading.shape(len(raw))
     if tuple(said.shape) != wanted:
         what = " + ".join(term.text for term in fitted.terms)
         raise InputError(f'--loss "{what}" gives predictions of shape {tuple(said.shape)}, wanted {wanted}')
     metric = metrics.metrics_of(problem).get(config.watched or "")
     if metric is None or not said.isfinite().all():
         return
-    if np.isnan(metric(prepared.y[prepared.rows["valid"]], training.judged(problem, said))):
+    if np.isnan(metric(prepared.y[prepared.rows["valid"]], training.judged(problem, reading.value(said)))):
         raise InputError(
             f"--monitor {config.watched} is not defined on the validation rows ({len(raw)}, too few or too much "
             "alike): take objective, or a larger --valid"
@@ -339,8 +339,12 @@ def save(
     (folder / "metrics.json").write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     outcome.history.write_csv(folder / "history.csv")
     preprocessing.save(prepared.transformer, folder / "preprocessing.skops")
-    predictions(prepared, predicted).write_parquet(folder / "predictions.parquet")
     problem, term = prepared.problem, fitted.terms[0]
+    table = predictions(prepared, predicted)
+    if term.reading.columns:
+        said = training.predict(fitted, torch.from_numpy(prepared.x), whole=True).numpy()
+        table = table.with_columns(pl.Series(name, said[:, k]) for k, name in enumerate(term.reading.columns))
+    table.write_parquet(folder / "predictions.parquet")
     model: dict[str, Any] = {
         "network": fitted.network.state_dict(),
         "loss": term.loss.state_dict() if isinstance(term.loss, torch.nn.Module) else {},

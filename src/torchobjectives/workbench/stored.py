@@ -136,8 +136,9 @@ def network_of(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> nn.S
     plan = Architecture(**config["architecture"])
     if len(plan.hidden) > len(weights):
         raise ValueError(f"{len(plan.hidden)} hidden layers, and {len(weights)} weights")
-    if plan.rescale is not None and not all(map(math.isfinite, plan.rescale)):
-        raise ValueError("the target's scale is not finite")
+    for numbers in plan.rescale or ():
+        if len(numbers) != 2 or not all(map(math.isfinite, numbers)):
+            raise ValueError("the target's scale is not finite")
     # Without memory first: a plan may be of any size, weights are as large as their file.
     with torch.device("meta"):
         _check_weights(weights, plan.build())
@@ -180,6 +181,8 @@ def check_loss(loss: Loss | None, config: Mapping[str, Any]) -> None:
     if ends_in_logarithms and len(config["classes"]) < FEWEST_CLASSES["multiclass"]:
         raise ValueError("logarithms of probabilities without classes")
     link, classes = LINKS[config["link"]], len(config["classes"]) or None
+    if loss is None and link.takes:
+        raise ValueError(f"{config['link']} says too little without a loss")
     wanted = link.outputs(classes) if loss is None else loss.num_outputs(classes)
     if config["architecture"]["outputs"] != wanted:
         raise ValueError(f"{config['architecture']['outputs']} outputs, wanted {wanted} for {classes or 'no'} classes")

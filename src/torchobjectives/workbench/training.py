@@ -432,7 +432,8 @@ def raw_and_truth(network: torch.nn.Module, data: Data) -> Batch:
 
 
 @torch.inference_mode()
-def predict(fitted: Fitted, x: Tensor) -> Tensor:
-    """Return the predictions as the loss reads them, in float64 on the CPU."""
+def predict(fitted: Fitted, x: Tensor, *, whole: bool = False) -> Tensor:
+    """Return the predictions as the loss reads them, in float64 on the CPU; ``whole``: all numbers of a row."""
     fitted.objective.eval()
-    return fitted.predict(predict_raw(fitted.network, x)).double().cpu()
+    raw = predict_raw(fitted.network, x)
+    return (fitted.read(raw) if whole else fitted.predict(raw)).double().cpu()
