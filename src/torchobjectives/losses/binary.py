@@ -423,8 +423,10 @@ def asymmetric_loss(
     p, rest = both_sides(y_pred, from_logits=from_logits)
     # 1 − p = exp(log(1 − p)): no power of a number that has rounded to 0.
     easy_positive = torch.exp(-gamma_pos * negative) if from_logits else _power(rest, gamma_pos)
-    if margin > torch.finfo(p.dtype).tiny:
-        beyond = F.relu(p - margin)
+    # A margin so small that second slopes overflow counts as none.
+    if margin > torch.finfo(p.dtype).tiny ** 0.5:
+        # By the side that has not rounded to 1, whose slope is not lost.
+        beyond = F.relu(torch.where(p > 0.5, (1 - margin) - rest, p - margin))
         easy_negative, negative = _power(beyond, gamma_neg), _shifted_cost(rest, beyond, margin)
     else:
         easy_negative = torch.exp(-gamma_neg * positive) if from_logits else _power(p, gamma_neg)

@@ -72,18 +72,19 @@ def soft_fbeta_loss(
 ) -> Tensor:
     r"""One minus the soft F-score: y_pred are logits, for probabilities pass ``from_logits=False``.
 
-    .. math:: L = \frac{\beta^2\,fn + fp + \epsilon}{(1+\beta^2)\,tp + \beta^2\,fn + fp + \epsilon}, \qquad
+    .. math:: L = 1 - \frac{(1+\beta^2)\,tp}{(1+\beta^2)\,tp + \beta^2\,fn + fp + \epsilon}, \qquad
         tp = \sum w y p,\quad fp = \sum w (1-y) p,\quad fn = \sum w y (1-p)
 
     One value per batch, in [0, 1]. A y_pred of two axes (N, L) gives one value per label, and their mean over the
-    labels that have a live element; any other shape counts all elements together. 0/0 is 0. A label without positives
-    costs 1 however little is predicted, without a slope; ``eps`` > 0 gives it one.
+    labels that have a live element; any other shape counts all elements together. 0/0 is a loss of 0. A label without
+    positives costs 1 however little is predicted, and has no slope: false positives on it are pushed down only by a
+    cross-entropy term beside this one.
 
     Args:
         y_pred: logits of any shape (probabilities with ``from_logits=False``).
         y_true: the same shape, in {0, 1}; bool and integers are accepted.
         beta: β ≥ 0, how many times a recall counts as much as a precision; 0 is precision alone.
-        eps: ε ≥ 0, added above and below.
+        eps: ε ≥ 0, added to the denominator; above 0 it turns 0/0 into a loss of 1.
         from_logits: False where y_pred holds probabilities.
         weight: weights ≥ 0 of y_true's shape or a leading part of it; they enter the sums.
         mask: True = counts; shape as ``weight``.
