@@ -217,6 +217,9 @@ def _power(base: Tensor, exponent: float) -> Tensor:
     """``base ** exponent`` for a base in [0, 1], with slope 0 at 0 (an exponent below 1 has none there)."""
     if exponent == 0:
         return torch.ones_like(base)
+    if exponent == 1 or exponent >= 2:
+        # Both slopes are finite as they are.
+        return base**exponent
     above = base > 0
     return torch.where(above, torch.where(above, base, 1.0) ** exponent, base * 0)
 
@@ -443,9 +446,7 @@ def both_sides(y_pred: Tensor, *, from_logits: bool) -> tuple[Tensor, Tensor]:
 
 def _shifted_cost(rest: Tensor, beyond: Tensor, margin: float) -> Tensor:
     """−log(1 − p_m) from 1 − p and p_m: where p_m is large, 1 − p_m = (1 − p) + m keeps what p_m has rounded off."""
-    far = beyond > 0.5
-    near = torch.log1p(-torch.where(far, 0.0, beyond))
-    return -torch.where(far, torch.log(torch.where(far, rest + margin, 1.0)), near)
+    return -torch.where(beyond > 0.5, torch.log(rest + margin), torch.log1p(-beyond.clamp(max=0.5)))
 
 
 def _undo_asymmetry(probability: Tensor, *, gamma_pos: float, gamma_neg: float, margin: float) -> Tensor:
@@ -647,7 +648,7 @@ def zlpr_loss(
     Elsewhere: not in torch, torchvision, kornia, MONAI, timm, optax or scikit-learn. The authors' code appends zeros
     to the scores and masks with 1e12, which gives the same numbers in float32 but infinities in float16.
     """
-    if y_pred.ndim < 2:
+    if y_pred.ndim < 2 or y_pred.shape[1] == 0:
         raise ValueError(
             f"y_pred has shape {_validate.shape(y_pred)}, wanted (N, L, ...) with the labels at dim 1. For one label "
             "per sample unsqueeze(1) both; for one sample's labels unsqueeze(0) both."
