@@ -203,6 +203,10 @@ def test_calibration_at_the_ends() -> None:
     focal = FocalLoss(from_logits=False, gamma=200.0)
     assert focal.predict(torch.tensor([0.5]), calibrated=True) == 0.5
     assert focal.predict(torch.tensor([math.nan]), calibrated=True).isnan()
+    # f₋' = 4·0.95³·log 20 + 0.95⁴/0.05 beside f₊' = −1: all truths above this one end at p = 1.
+    bound = 4 * 0.95**3 * math.log(20) + 0.95**4 / 0.05
+    saturated = AsymmetricLoss(from_logits=False, gamma_pos=0.0).predict(ends, calibrated=True)
+    torch.testing.assert_close(saturated, t64([0, bound / (bound + 1)]))
     # Below the margin no negative costs anything: only a truth of 0 ends there.
     assert AsymmetricLoss(from_logits=False).predict(t64([0.04]), calibrated=True) == 0
 

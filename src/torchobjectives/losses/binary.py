@@ -440,7 +440,7 @@ _margin = _validate.in_range(low=0.0, high=1.0, open_high=True)
 
 
 def both_sides(y_pred: Tensor, *, from_logits: bool) -> tuple[Tensor, Tensor]:
-    """P and 1 − p, each exact where it is small."""
+    """The probabilities of 1 and of 0; of logits each is exact where it is small."""
     return (torch.sigmoid(y_pred), torch.sigmoid(-y_pred)) if from_logits else (y_pred, 1 - y_pred)
 
 
@@ -450,7 +450,10 @@ def _shifted_cost(rest: Tensor, beyond: Tensor, margin: float) -> Tensor:
 
 
 def _undo_asymmetry(probability: Tensor, *, gamma_pos: float, gamma_neg: float, margin: float) -> Tensor:
-    """η as in :func:`_undo_focus`. Below the margin a negative costs nothing, so only η = 0 ends there."""
+    """η as in :func:`_undo_focus`. Below the margin a negative costs nothing, so only η = 0 ends there.
+
+    With γ₊ = 0 beside a margin, every η above some bound ends at p = 1; what is given is the bound.
+    """
     return torch.sigmoid(_true_log_odds(probability, gamma_pos, gamma_neg, margin))
 
 
