@@ -119,11 +119,13 @@ def test_asymmetric_forgives_negatives_below_the_margin() -> None:
 
 @pytest.mark.parametrize("from_logits", [True, False])
 def test_asymmetric_slope_flows_through_the_focusing_weights(from_logits: bool) -> None:
-    """At p = ½, m = 0, γ₋ = 4 the slope along p is 4p³·log 2 + p⁴/(1−p) = ½·log 2 + ⅛."""
+    """With q = ½ − m: 4q³·(−log(1−q)) + q⁴/(1−q) along p for a negative, −(log 2 + 1) for a positive; γ 1 and 4."""
     y_pred = t64([0.0 if from_logits else 0.5])
-    _, slope, _ = slopes(O.asymmetric_loss, y_pred, torch.zeros(1), margin=0.0, from_logits=from_logits)
-    wanted = 0.5 * math.log(2) + 0.125
-    assert slope.item() == pytest.approx(wanted / 4 if from_logits else wanted, rel=1e-12)
+    for margin in (0.0, 0.05):
+        q = 0.5 - margin
+        for label, wanted in ((0.0, -4 * q**3 * math.log1p(-q) + q**4 / (1 - q)), (1.0, -math.log(2) - 1)):
+            _, slope, _ = slopes(O.asymmetric_loss, y_pred, t64([label]), margin=margin, from_logits=from_logits)
+            assert slope.item() == pytest.approx(wanted / 4 if from_logits else wanted, rel=1e-12)
 
 
 @pytest.mark.parametrize("y_true", [[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]])
