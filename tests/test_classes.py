@@ -178,10 +178,11 @@ def test_the_function_checks_what_the_class_checks(name: str) -> None:
     y_pred, y_true = case.variants[0].sample(generator(0), 2)
     for field in case.loss_class.fields().values():
         if isinstance(field.default, float):
+            wrong = case.variants[0].hyper | {field.name: math.nan}
             with pytest.raises(ValueError, match=field.name):
-                getattr(functional, name)(y_pred, y_true, **{field.name: math.nan})
+                getattr(functional, name)(y_pred, y_true, **wrong)
             with pytest.raises(ValueError, match=field.name):
-                case.loss_class(**{field.name: math.nan})
+                case.loss_class(**wrong)
 
 
 def test_fields_are_buffers_parameters_or_numbers() -> None:
@@ -218,8 +219,12 @@ def test_any_number_of_losses_compile_in_one_process(form: str) -> None:
         if "compile" in case.spec.exemptions:
             continue
         y_pred, y_true = case.variants[0].sample(generator(0), 4)
-        loss = case.loss_class() if form == "class" else case.evaluate(case.variants[0]).func
-        torch.compile(loss, fullgraph=True, backend="eager")(y_pred, y_true)
+        hyper = case.variants[0].hyper
+        if form == "class":
+            torch.compile(case.loss_class(**hyper), fullgraph=True, backend="eager")(y_pred, y_true)
+        else:
+            function = case.evaluate(case.variants[0]).func
+            torch.compile(function, fullgraph=True, backend="eager")(y_pred, y_true, **hyper)
 
 
 def test_what_the_function_takes_the_class_takes() -> None:
@@ -365,7 +370,7 @@ def test_predict_of_probabilities_and_calibration() -> None:
     assert torch.equal(FocalLoss(from_logits=False).predict(p), p)
     assert torch.equal(NLLLoss().predict(p.log()[None]).squeeze(0), p.log().exp())
     with pytest.raises(ValueError, match="calibrated"):
-        FocalLoss().predict(p, calibrated=True)
+        GHMCLoss().predict(p, calibrated=True)
     assert torch.equal(MSELoss().predict(p, calibrated=True), p)
 
 

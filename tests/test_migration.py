@@ -470,7 +470,7 @@ def _(rng: torch.Generator) -> None:
 @says("SoftMarginLoss", "the same with targets 0 and 1 in place of −1 and 1")
 def _(rng: torch.Generator) -> None:
     y_pred, y_true = labels(rng)
-    same(nn.SoftMarginLoss, t.BinaryCrossEntropyLoss, y_pred, 2 * y_true - 1, our_true=y_true)
+    same(nn.SoftMarginLoss, t.SoftMarginLoss, y_pred, 2 * y_true - 1, our_true=y_true)
 
 
 @says("SoftMarginLoss", "a logit of −1000 for a positive: torch infinite with a NaN gradient, ours 1000")
@@ -479,7 +479,7 @@ def _(rng: torch.Generator) -> None:
     theirs = value_and_slope(lambda p: nn.SoftMarginLoss()(p, one), y_pred)
     assert theirs[0].isinf()
     assert theirs[1].isnan()
-    ours = value_and_slope(lambda p: t.BinaryCrossEntropyLoss()(p, one), y_pred)
+    ours = value_and_slope(lambda p: t.SoftMarginLoss()(p, one), y_pred)
     assert [number.item() for number in ours] == [1000, -1]
 
 

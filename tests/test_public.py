@@ -19,12 +19,14 @@ from torchobjectives import _exports, functional
 ROOT = Path(__file__).resolve().parent.parent
 
 PUBLIC = """
-    AdaptiveLogSoftmaxLoss BarronLoss BinaryCrossEntropyLoss CosineSimilarityLoss CrossEntropyLoss DiceLoss ElasticNet
-    FocalLoss GHMCLoss GHMRLoss GroupLasso HuberLoss L1 L1Loss L2 Loss MSELoss NLLLoss Objective Penalty RMSELoss
-    SmoothL1Loss SoftmaxFocalLoss Spec SymmetricCrossEntropyLoss as_loss barron_loss binary_cross_entropy_loss
-    cosine_similarity_loss cross_entropy_loss dice_loss focal_loss for_huggingface for_skorch from_config get ghmc_loss
-    ghmr_loss global_mean huber_loss l1_loss mse_loss nll_loss param_groups register rmse_loss select smooth_l1_loss
-    softmax_focal_loss symmetric_cross_entropy_loss totals
+    AdaptiveLogSoftmaxLoss AsymmetricLoss BarronLoss BinaryCrossEntropyLoss CosineSimilarityLoss CrossEntropyLoss
+    DiceLoss ElasticNet FocalLoss GHMCLoss GHMRLoss GroupLasso HingeLoss HuberLoss L1 L1Loss L2 Loss MCCLoss MSELoss
+    NLLLoss NNPULoss Objective PairwiseAUCLoss Penalty RMSELoss SmoothL1Loss SoftFBetaLoss SoftMarginLoss
+    SoftmaxFocalLoss Spec SymmetricCrossEntropyLoss ZLPRLoss as_loss asymmetric_loss barron_loss
+    binary_cross_entropy_loss cosine_similarity_loss cross_entropy_loss dice_loss focal_loss for_huggingface for_skorch
+    from_config get ghmc_loss ghmr_loss global_mean hinge_loss huber_loss l1_loss mcc_loss mse_loss nll_loss nnpu_loss
+    pairwise_auc_loss param_groups register rmse_loss select smooth_l1_loss soft_fbeta_loss soft_margin_loss
+    softmax_focal_loss symmetric_cross_entropy_loss totals zlpr_loss
 """
 LOSS_FUNCTIONS = [name for pairs in _exports.FAMILIES.values() for _, name in pairs if name]
 EXAMPLES = [f"torchobjectives.{m.name}" for m in pkgutil.walk_packages(torchobjectives.__path__)]

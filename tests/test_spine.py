@@ -14,7 +14,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.parameter import Parameter
 
 from torchobjectives import Spec, _validate, cross_entropy_loss, dice_loss, focal_loss, mse_loss
-from torchobjectives._link import PROBABILITY, REAL, UNIT, Domain
+from torchobjectives._link import HARD_LABEL, PROBABILITY, REAL, UNIT, Domain
 from torchobjectives.losses import _softmax
 
 
@@ -111,6 +111,13 @@ def test_domains() -> None:
         with pytest.raises(ValueError, match="y holds values from"):
             domain.check("y", torch.tensor(values))
         domain.check("y", torch.full((2,), domain.fill))
+    HARD_LABEL.check("y", torch.tensor([0.0, 1.0, math.nan]))
+    with pytest.raises(ValueError, match=r"y holds the value 0.5, wanted whole numbers in \[0, 1\]"):
+        HARD_LABEL.check("y", torch.tensor([0.0, 0.5, 1.0]))
+    counts = Domain(0.0, whole=True)
+    counts.check("y", torch.tensor([0.0, 3.0, math.inf]))
+    with pytest.raises(ValueError, match=r"y holds the value 2.5, wanted whole numbers >= 0"):
+        counts.check("y", torch.tensor([0.0, 2.5, math.nan, 3.0]))
 
 
 def test_spec_refuses_unknown_laws() -> None:

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
         AdaptiveLogSoftmaxLoss as AdaptiveLogSoftmaxLoss,
     )
     from torchobjectives.losses.binary import (
+        AsymmetricLoss as AsymmetricLoss,
+    )
+    from torchobjectives.losses.binary import (
         BinaryCrossEntropyLoss as BinaryCrossEntropyLoss,
     )
     from torchobjectives.losses.binary import (
@@ -57,6 +60,18 @@ if TYPE_CHECKING:
         GHMCLoss as GHMCLoss,
     )
     from torchobjectives.losses.binary import (
+        HingeLoss as HingeLoss,
+    )
+    from torchobjectives.losses.binary import (
+        SoftMarginLoss as SoftMarginLoss,
+    )
+    from torchobjectives.losses.binary import (
+        ZLPRLoss as ZLPRLoss,
+    )
+    from torchobjectives.losses.binary import (
+        asymmetric_loss as asymmetric_loss,
+    )
+    from torchobjectives.losses.binary import (
         binary_cross_entropy_loss as binary_cross_entropy_loss,
     )
     from torchobjectives.losses.binary import (
@@ -64,6 +79,15 @@ if TYPE_CHECKING:
     )
     from torchobjectives.losses.binary import (
         ghmc_loss as ghmc_loss,
+    )
+    from torchobjectives.losses.binary import (
+        hinge_loss as hinge_loss,
+    )
+    from torchobjectives.losses.binary import (
+        soft_margin_loss as soft_margin_loss,
+    )
+    from torchobjectives.losses.binary import (
+        zlpr_loss as zlpr_loss,
     )
     from torchobjectives.losses.multiclass import (
         CrossEntropyLoss as CrossEntropyLoss,
@@ -88,6 +112,30 @@ if TYPE_CHECKING:
     )
     from torchobjectives.losses.noisy import (
         symmetric_cross_entropy_loss as symmetric_cross_entropy_loss,
+    )
+    from torchobjectives.losses.rates import (
+        MCCLoss as MCCLoss,
+    )
+    from torchobjectives.losses.rates import (
+        NNPULoss as NNPULoss,
+    )
+    from torchobjectives.losses.rates import (
+        PairwiseAUCLoss as PairwiseAUCLoss,
+    )
+    from torchobjectives.losses.rates import (
+        SoftFBetaLoss as SoftFBetaLoss,
+    )
+    from torchobjectives.losses.rates import (
+        mcc_loss as mcc_loss,
+    )
+    from torchobjectives.losses.rates import (
+        nnpu_loss as nnpu_loss,
+    )
+    from torchobjectives.losses.rates import (
+        pairwise_auc_loss as pairwise_auc_loss,
+    )
+    from torchobjectives.losses.rates import (
+        soft_fbeta_loss as soft_fbeta_loss,
     )
     from torchobjectives.losses.regression import (
         CosineSimilarityLoss as CosineSimilarityLoss,
@@ -173,6 +221,7 @@ __all__ = [
     "L1",
     "L2",
     "AdaptiveLogSoftmaxLoss",
+    "AsymmetricLoss",
     "BarronLoss",
     "BinaryCrossEntropyLoss",
     "CosineSimilarityLoss",
@@ -183,19 +232,27 @@ __all__ = [
     "GHMCLoss",
     "GHMRLoss",
     "GroupLasso",
+    "HingeLoss",
     "HuberLoss",
     "L1Loss",
     "Loss",
+    "MCCLoss",
     "MSELoss",
     "NLLLoss",
+    "NNPULoss",
     "Objective",
+    "PairwiseAUCLoss",
     "Penalty",
     "RMSELoss",
     "SmoothL1Loss",
+    "SoftFBetaLoss",
+    "SoftMarginLoss",
     "SoftmaxFocalLoss",
     "Spec",
     "SymmetricCrossEntropyLoss",
+    "ZLPRLoss",
     "as_loss",
+    "asymmetric_loss",
     "barron_loss",
     "binary_cross_entropy_loss",
     "cosine_similarity_loss",
@@ -209,18 +266,25 @@ __all__ = [
     "ghmc_loss",
     "ghmr_loss",
     "global_mean",
+    "hinge_loss",
     "huber_loss",
     "l1_loss",
+    "mcc_loss",
     "mse_loss",
     "nll_loss",
+    "nnpu_loss",
+    "pairwise_auc_loss",
     "param_groups",
     "register",
     "rmse_loss",
     "select",
     "smooth_l1_loss",
+    "soft_fbeta_loss",
+    "soft_margin_loss",
     "softmax_focal_loss",
     "symmetric_cross_entropy_loss",
     "totals",
+    "zlpr_loss",
 ]
 
 

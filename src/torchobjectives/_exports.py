@@ -43,6 +43,16 @@ FAMILIES: Final[dict[str, tuple[tuple[str, str | None], ...]]] = {
         ("BinaryCrossEntropyLoss", "binary_cross_entropy_loss"),
         ("FocalLoss", "focal_loss"),
         ("GHMCLoss", "ghmc_loss"),
+        ("AsymmetricLoss", "asymmetric_loss"),
+        ("HingeLoss", "hinge_loss"),
+        ("SoftMarginLoss", "soft_margin_loss"),
+        ("ZLPRLoss", "zlpr_loss"),
+    ),
+    "rates": (
+        ("SoftFBetaLoss", "soft_fbeta_loss"),
+        ("MCCLoss", "mcc_loss"),
+        ("PairwiseAUCLoss", "pairwise_auc_loss"),
+        ("NNPULoss", "nnpu_loss"),
     ),
     "multiclass": (
         ("CrossEntropyLoss", "cross_entropy_loss"),

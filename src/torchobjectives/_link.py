@@ -14,13 +14,14 @@ from torchobjectives import _validate
 
 @dataclass(frozen=True)
 class Domain:
-    """The legal values of a prediction or a target, and one value well inside (``fill``)."""
+    """The legal values of a prediction or a target, and one value well inside (``fill``); ``whole``: no fractions."""
 
     low: float = -math.inf
     high: float = math.inf
     open_low: bool = False
     fill: float = 0.0
     hint: str = ""
+    whole: bool = False
 
     def check(self, name: str, values: Tensor) -> None:
         """Raise a ValueError if a value lies outside. NaN passes: it is never hidden, and never an error."""
@@ -30,11 +31,17 @@ class Domain:
         outside = low <= self.low if self.open_low else low < self.low
         if outside or high > self.high:
             raise ValueError(f"{name} holds values from {low:.9g} to {high:.9g}, wanted {self}.{self.hint}")
+        if self.whole:
+            broken = values.detach().frac().abs() > 0
+            if bool(broken.any()):
+                value = float(values.detach()[broken][0])
+                raise ValueError(f"{name} holds the value {value:.9g}, wanted {self}.{self.hint}")
 
     def __str__(self) -> str:
+        numbers = "whole numbers" if self.whole else "numbers"
         if math.isinf(self.high):
-            return f"numbers {'>' if self.open_low else '>='} {self.low:g}"
-        return f"numbers in [{self.low:g}, {self.high:g}]"
+            return f"{numbers} {'>' if self.open_low else '>='} {self.low:g}"
+        return f"{numbers} in [{self.low:g}, {self.high:g}]"
 
 
 REAL = Domain()
@@ -43,6 +50,12 @@ POSITIVE = Domain(0.0, open_low=True, fill=1.0)
 UNIT = Domain(0.0, 1.0, fill=0.5)
 PROBABILITY = Domain(
     0.0, 1.0, fill=0.5, hint=" These look like logits: leave out from_logits=False, or apply a sigmoid first."
+)
+HARD_LABEL = Domain(
+    0.0,
+    1.0,
+    whole=True,
+    hint=" Labels of -1 and 1: y_true > 0. Soft labels: binary_cross_entropy_loss or focal_loss.",
 )
 
 

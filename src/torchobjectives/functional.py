@@ -1,6 +1,9 @@
 """Every loss function under one import: names only."""
 
 from torchobjectives.losses.binary import (
+    asymmetric_loss as asymmetric_loss,
+)
+from torchobjectives.losses.binary import (
     binary_cross_entropy_loss as binary_cross_entropy_loss,
 )
 from torchobjectives.losses.binary import (
@@ -8,6 +11,15 @@ from torchobjectives.losses.binary import (
 )
 from torchobjectives.losses.binary import (
     ghmc_loss as ghmc_loss,
+)
+from torchobjectives.losses.binary import (
+    hinge_loss as hinge_loss,
+)
+from torchobjectives.losses.binary import (
+    soft_margin_loss as soft_margin_loss,
+)
+from torchobjectives.losses.binary import (
+    zlpr_loss as zlpr_loss,
 )
 from torchobjectives.losses.multiclass import (
     cross_entropy_loss as cross_entropy_loss,
@@ -20,6 +32,18 @@ from torchobjectives.losses.multiclass import (
 )
 from torchobjectives.losses.noisy import (
     symmetric_cross_entropy_loss as symmetric_cross_entropy_loss,
+)
+from torchobjectives.losses.rates import (
+    mcc_loss as mcc_loss,
+)
+from torchobjectives.losses.rates import (
+    nnpu_loss as nnpu_loss,
+)
+from torchobjectives.losses.rates import (
+    pairwise_auc_loss as pairwise_auc_loss,
+)
+from torchobjectives.losses.rates import (
+    soft_fbeta_loss as soft_fbeta_loss,
 )
 from torchobjectives.losses.regression import (
     cosine_similarity_loss as cosine_similarity_loss,
@@ -50,6 +74,7 @@ from torchobjectives.losses.segmentation import (
 )
 
 __all__ = [
+    "asymmetric_loss",
     "barron_loss",
     "binary_cross_entropy_loss",
     "cosine_similarity_loss",
@@ -58,12 +83,19 @@ __all__ = [
     "focal_loss",
     "ghmc_loss",
     "ghmr_loss",
+    "hinge_loss",
     "huber_loss",
     "l1_loss",
+    "mcc_loss",
     "mse_loss",
     "nll_loss",
+    "nnpu_loss",
+    "pairwise_auc_loss",
     "rmse_loss",
     "smooth_l1_loss",
+    "soft_fbeta_loss",
+    "soft_margin_loss",
     "softmax_focal_loss",
     "symmetric_cross_entropy_loss",
+    "zlpr_loss",
 ]

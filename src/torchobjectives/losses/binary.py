@@ -1,7 +1,8 @@
-"""Losses for yes or no: one value per element; y_pred are logits unless ``from_logits=False``."""
+"""Losses for yes or no: one value per element, or per sample; y_pred are logits unless ``from_logits=False``."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import final
 
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from torchobjectives import _validate
-from torchobjectives._link import LOGIT, PROBABILITY, REAL, UNIT
+from torchobjectives._link import HARD_LABEL, LOGIT, PROBABILITY, REAL, UNIT, Calibration
 from torchobjectives._loss import Loss
 from torchobjectives._reduction import Reduction, full_precision, prepare, reduce, reduce_kernel
 from torchobjectives._spec import Spec
@@ -111,12 +112,35 @@ def _costs(y_pred: Tensor, *, from_logits: bool) -> tuple[Tensor, Tensor]:
     )
 
 
+def _undo_weight_and_smoothing(
+    probability: Tensor, *, pos_weight: float | Tensor | Sequence[float] | None, label_smoothing: float
+) -> Tensor:
+    """η from p = w₊q/(w₊q + 1 − q), where q = η(1 − s) + s/2 is the smoothed truth."""
+    if label_smoothing == 1:
+        raise ValueError("label_smoothing is 1: nothing was learnt of y_true, the true probability is lost.")
+    if pos_weight is not None:
+        probability = probability / (probability + _per_label(pos_weight, probability) * (1 - probability))
+    return ((probability - label_smoothing / 2) / (1 - label_smoothing)).clamp(0, 1)
+
+
 @final
 class BinaryCrossEntropyLoss(Loss):
     """Class form of :func:`binary_cross_entropy_loss`."""
 
     function = staticmethod(binary_cross_entropy_loss)
-    spec = Spec(task="binary", y_pred="logits", y_true="binary", link=LOGIT, claims=("proper",), paper="textbook")
+    spec = Spec(
+        task="binary",
+        y_pred="logits",
+        y_true="binary",
+        link=LOGIT,
+        calibration=Calibration(_undo_weight_and_smoothing, ("pos_weight", "label_smoothing")),
+        true_domain=UNIT,
+        claims=("proper", "convex", "robust"),
+        use="Yes or no, one label or many, wherever probabilities are wanted: the first choice.",
+        avoid="A flood of easy negatives, as in detection: focal_loss, or asymmetric_loss for many rare labels.",
+        paper="textbook",
+        cites=("good1952rational",),
+    )
 
     pos_weight: float | Tensor | Sequence[float] | None = None
     label_smoothing: float = 0.0
@@ -193,8 +217,36 @@ def _power(base: Tensor, exponent: float) -> Tensor:
     """``base ** exponent`` for a base in [0, 1], with slope 0 at 0 (an exponent below 1 has none there)."""
     if exponent == 0:
         return torch.ones_like(base)
+    if exponent == 1 or exponent >= 2:
+        # Both slopes are finite as they are.
+        return base**exponent
     above = base > 0
     return torch.where(above, torch.where(above, base, 1.0) ** exponent, base * 0)
+
+
+def _undo_focus(probability: Tensor, *, gamma: float, alpha: float | None) -> Tensor:
+    """η = f₋'/(f₋' − f₊') at the minimiser p of η·f₊ + (1 − η)·f₋."""
+    if alpha is not None and alpha in (0, 1):
+        raise ValueError(f"alpha is {alpha:g}: nothing was learnt of one side, the true probability is lost.")
+    log_odds = _true_log_odds(probability, gamma, gamma, 0.0)
+    return torch.sigmoid(log_odds if alpha is None else log_odds + math.log((1 - alpha) / alpha))
+
+
+def _true_log_odds(p: Tensor, gamma_pos: float, gamma_neg: float, margin: float) -> Tensor:
+    """log(f₋'/−f₊') of f₊ = −(1−p)^γ₊·log p and f₋ = −q^γ₋·log(1−q), q = max(p − m, 0).
+
+    −f₊' = (1−p)^γ₊·(1 + γ₊·h(p))/p and f₋' = q^γ₋·(1 + γ₋·h(1−q))/(1−q) with h from :func:`_entropy_ratio`.
+    """
+    q = F.relu(p - margin)
+    slope_pos = torch.special.xlog1py(gamma_pos, -p) + torch.log1p(gamma_pos * _entropy_ratio(p)) - torch.log(p)
+    slope_neg = torch.xlogy(gamma_neg, q) + torch.log1p(gamma_neg * _entropy_ratio(1 - q)) - torch.log1p(-q)
+    return torch.where(q <= 0, -torch.inf, slope_neg - slope_pos)
+
+
+def _entropy_ratio(p: Tensor) -> Tensor:
+    """−p·log(p)/(1 − p), with its limit 1 at p = 1."""
+    below = p < 1
+    return torch.where(below, -torch.xlogy(p, p) / torch.where(below, 1 - p, 1.0), 1.0)
 
 
 @final
@@ -207,7 +259,14 @@ class FocalLoss(Loss):
         y_pred="logits",
         y_true="binary",
         link=LOGIT,
+        calibration=Calibration(_undo_focus, ("gamma", "alpha")),
+        true_domain=UNIT,
+        claims=("improper", "robust"),
+        use="Detection and other floods of easy negatives, whose sum would drown the few hard elements.",
+        avoid="Wrong labels, which it takes for hard elements, and raw probabilities (calibrated=True undoes the "
+        "bias): binary_cross_entropy_loss.",
         paper="Lin et al. 2017, arXiv:1708.02002, eq. 5",
+        cites=("lin2017focal", "charoenphakdee2021focal"),
     )
 
     gamma: float = 2.0
@@ -250,8 +309,8 @@ def ghmc_loss(
         reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
 
     Raises:
-        ValueError: shapes differ, y_true or a probability is outside [0, 1], a weight is negative, or a
-            hyper-parameter is out of range.
+        ValueError: shapes differ, y_true is not 0 or 1, a probability is outside [0, 1], a weight is negative, or
+            a hyper-parameter is out of range.
         TypeError: y_pred is not floating point, or mask is not bool.
 
     >>> import torch
@@ -264,7 +323,9 @@ def ghmc_loss(
     Elsewhere: mmdet's class default is 10 bins without momentum, and it synchronises with the host once per bin.
     """
     _validate.flag(from_logits=from_logits)
-    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, pred=REAL if from_logits else PROBABILITY, true=UNIT)
+    y_pred, y_true, w = prepare(
+        y_pred, y_true, weight, mask, pred=REAL if from_logits else PROBABILITY, true=HARD_LABEL
+    )
     kernel = F.binary_cross_entropy_with_logits if from_logits else _of_probabilities
     gradient_norm = _ghmc_gradient_norm(y_pred.detach(), y_true, from_logits=from_logits)
     factor = harmonized(gradient_norm, w, bins=bins, momentum=momentum, bin_counts=bin_counts)
@@ -290,10 +351,334 @@ class GHMCLoss(HarmonizingLoss):
         y_pred="logits",
         y_true="binary",
         link=LOGIT,
+        true_domain=HARD_LABEL,
+        claims=("improper",),
         exemptions=HarmonizingLoss.exemptions,
+        use="Detection with both floods of easy elements and wrong labels: either kind is common, so it weighs little.",
+        avoid="Small batches, whose counts say little, and raw probabilities: focal_loss or binary_cross_entropy_loss.",
         paper="Li, Liu and Wang 2019, arXiv:1811.05181, eq. 4-8",
+        cites=("li2019gradient",),
     )
 
     bins: int = 30
     momentum: float = 0.75
     from_logits: bool = True
+
+
+@full_precision
+def asymmetric_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    gamma_pos: float = 1.0,
+    gamma_neg: float = 4.0,
+    margin: float = 0.05,
+    from_logits: bool = True,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Asymmetric loss (ASL): y_pred are logits, for probabilities pass ``from_logits=False``.
+
+    .. math:: \ell = -y\,(1-p)^{\gamma_+} \log p - (1-y)\, p_m^{\gamma_-} \log(1-p_m), \qquad p_m = \max(p - m, 0)
+
+    A focal loss with one focus for positives and a sharper one for negatives; a negative below the margin costs
+    nothing. One value per element, in nats. With 0, 0, 0 it is binary cross-entropy, with γ, γ, 0 focal loss.
+
+    Args:
+        y_pred: logits of any shape (probabilities with ``from_logits=False``).
+        y_true: the same shape, in {0, 1}; bool and integers are accepted.
+        gamma_pos: :math:`\gamma_+` ≥ 0, how far easy positives are turned down.
+        gamma_neg: :math:`\gamma_-` ≥ 0, how far easy negatives are.
+        margin: m in [0, 1): the probability below which a negative costs nothing.
+        from_logits: False where y_pred holds probabilities.
+        weight: weights ≥ 0 of y_true's shape or a leading part of it.
+        mask: True = counts; shape as ``weight``.
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``. The paper's number is the sum.
+
+    Raises:
+        ValueError: shapes differ, y_true is not 0 or 1, a probability is outside [0, 1], a weight is negative, or
+            a hyper-parameter is out of range.
+        TypeError: y_pred is not floating point, or mask is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import asymmetric_loss
+    >>> y_pred, y_true = torch.tensor([2.0, -1.0, 0.5, -3.0]), torch.tensor([1, 0, 0, 1])
+    >>> asymmetric_loss(y_pred, y_true, reduction="sum")
+    tensor(3.0110)
+
+    Source: Ridnik et al., Asymmetric Loss for Multi-Label Classification (2021), the definition of ASL. The paper
+    recommends γ₊ = 0; its code and this default have 1.
+
+    Elsewhere: the original code and timm (``AsymmetricLossMultiLabel``) give the same values up to their floor of
+    1e-8 under the logarithms. They differ in the reduction: the original and timm before 1.0.31 sum over batch and
+    labels, timm since then divides that sum by the batch size, so the same configuration learns at another rate.
+    Here the slope flows through the focusing weights; the original code can stop it there
+    (``disable_torch_grad_focal_loss``), which is the slope of no loss.
+    """
+    _validate.non_negative(gamma_pos=gamma_pos, gamma_neg=gamma_neg)
+    _margin(margin=margin)
+    _validate.flag(from_logits=from_logits)
+    y_pred, y_true, w = prepare(
+        y_pred, y_true, weight, mask, pred=REAL if from_logits else PROBABILITY, true=HARD_LABEL
+    )
+    positive, negative = _costs(y_pred, from_logits=from_logits)
+    p, rest = both_sides(y_pred, from_logits=from_logits)
+    # 1 − p = exp(log(1 − p)): no power of a number that has rounded to 0.
+    easy_positive = torch.exp(-gamma_pos * negative) if from_logits else _power(rest, gamma_pos)
+    # A margin so small that second slopes overflow counts as none.
+    if margin > torch.finfo(p.dtype).tiny ** 0.5:
+        # By the side that has not rounded to 1, whose slope is not lost.
+        beyond = F.relu(torch.where(p > 0.5, (1 - margin) - rest, p - margin))
+        easy_negative, negative = _power(beyond, gamma_neg), _shifted_cost(rest, beyond, margin)
+    else:
+        easy_negative = torch.exp(-gamma_neg * positive) if from_logits else _power(p, gamma_neg)
+    return reduce(y_true * easy_positive * positive + (1 - y_true) * easy_negative * negative, w, reduction)
+
+
+_margin = _validate.in_range(low=0.0, high=1.0, open_high=True)
+
+
+def both_sides(y_pred: Tensor, *, from_logits: bool) -> tuple[Tensor, Tensor]:
+    """The probabilities of 1 and of 0; of logits each is exact where it is small."""
+    return (torch.sigmoid(y_pred), torch.sigmoid(-y_pred)) if from_logits else (y_pred, 1 - y_pred)
+
+
+def _shifted_cost(rest: Tensor, beyond: Tensor, margin: float) -> Tensor:
+    """−log(1 − p_m) from 1 − p and p_m: where p_m is large, 1 − p_m = (1 − p) + m keeps what p_m has rounded off."""
+    return -torch.where(beyond > 0.5, torch.log(rest + margin), torch.log1p(-beyond.clamp(max=0.5)))
+
+
+def _undo_asymmetry(probability: Tensor, *, gamma_pos: float, gamma_neg: float, margin: float) -> Tensor:
+    """η as in :func:`_undo_focus`. Below the margin a negative costs nothing, so only η = 0 ends there.
+
+    With γ₊ = 0 beside a margin, every η above some bound ends at p = 1; what is given is the bound.
+    """
+    return torch.sigmoid(_true_log_odds(probability, gamma_pos, gamma_neg, margin))
+
+
+@final
+class AsymmetricLoss(Loss):
+    """Class form of :func:`asymmetric_loss`."""
+
+    function = staticmethod(asymmetric_loss)
+    spec = Spec(
+        task="binary",
+        y_pred="logits",
+        y_true="binary",
+        link=LOGIT,
+        calibration=Calibration(_undo_asymmetry, ("gamma_pos", "gamma_neg", "margin")),
+        true_domain=HARD_LABEL,
+        claims=("improper", "robust"),
+        use="Many labels per sample, each rare, with some true labels missing: the margin forgives them.",
+        avoid="Balanced labels, and raw probabilities (calibrated=True undoes the bias): binary_cross_entropy_loss.",
+        paper="Ridnik et al. 2021, arXiv:2009.14119",
+        cites=("ridnik2021asymmetric",),
+    )
+
+    gamma_pos: float = 1.0
+    gamma_neg: float = 4.0
+    margin: float = 0.05
+    from_logits: bool = True
+
+
+@full_precision
+def hinge_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    squared: bool = False,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Hinge loss of the support vector machine: nothing to pay beyond the margin, linear before it.
+
+    .. math:: \ell = \max(0,\ m - s\,z), \qquad s = 2y - 1
+
+    with z the logit y_pred; ``squared``: its square. One value per element, in the unit of the logits (squared).
+    The minimiser knows the side but not the probability; of the squared form it is z = m(2η − 1).
+
+    Args:
+        y_pred: logits of any shape; the decision is their sign.
+        y_true: the same shape, in {0, 1}; bool and integers are accepted.
+        squared: square the hinge: smooth, and harder on what is far off.
+        margin: m ≥ 0; 0 is the perceptron's loss.
+        weight: weights ≥ 0 of y_true's shape or a leading part of it.
+        mask: True = counts; shape as ``weight``.
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes differ, y_true is not 0 or 1, a weight is negative, or ``margin`` < 0.
+        TypeError: y_pred is not floating point, or mask is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import hinge_loss
+    >>> y_pred, y_true = torch.tensor([2.0, -1.0, 0.5, -3.0]), torch.tensor([1, 0, 0, 1])
+    >>> hinge_loss(y_pred, y_true), hinge_loss(y_pred, y_true, squared=True)
+    (tensor(1.3750), tensor(4.5625))
+
+    Source: Cortes and Vapnik, Support-Vector Networks (1995).
+
+    Elsewhere: the labels are the trap. optax and scikit-learn's ``hinge_loss`` want −1 and 1 (or two class names)
+    from the caller; keras looks whether the labels hold only 0 and 1 and maps them if so; here they are 0 and 1, and
+    −1 is refused. The values are then the same. torch's ``HingeEmbeddingLoss`` is another loss, on distances.
+    """
+    _validate.flag(squared=squared)
+    _validate.non_negative(margin=margin)
+    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, true=HARD_LABEL)
+    short = F.relu(margin - (2 * y_true - 1) * y_pred)
+    return reduce(short.square() if squared else short, w, reduction)
+
+
+@final
+class HingeLoss(Loss):
+    """Class form of :func:`hinge_loss`."""
+
+    function = staticmethod(hinge_loss)
+    spec = Spec(
+        task="binary",
+        y_pred="logits",
+        y_true="binary",
+        link=LOGIT,
+        true_domain=HARD_LABEL,
+        claims=("improper", "convex", "robust"),
+        use="Only the side of the decision matters, and what is beyond the margin shall rest.",
+        avoid="Probabilities are wanted: binary_cross_entropy_loss.",
+        paper="Cortes and Vapnik 1995, doi:10.1007/BF00994018",
+        cites=("cortes1995support",),
+    )
+
+    squared: bool = False
+    margin: float = 1.0
+
+
+@full_precision
+def soft_margin_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Logistic loss of the margin: binary cross-entropy of hard labels, exact in the far tail.
+
+    .. math:: \ell = \log\left(1 + e^{-s\,z}\right), \qquad s = 2y - 1
+
+    with z the logit y_pred. One value per element, in nats.
+
+    Args:
+        y_pred: logits of any shape.
+        y_true: the same shape, in {0, 1}; bool and integers are accepted.
+        weight: weights ≥ 0 of y_true's shape or a leading part of it.
+        mask: True = counts; shape as ``weight``.
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes differ, y_true is not 0 or 1, or a weight is negative.
+        TypeError: y_pred is not floating point, or mask is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import soft_margin_loss
+    >>> soft_margin_loss(torch.tensor([-100.0]), torch.tensor([1]))
+    tensor(100.)
+
+    Source: textbook (logistic regression in margins).
+
+    Elsewhere: torch's ``soft_margin_loss`` wants labels −1 and 1, and its exponential overflows: at a margin of −100
+    in float32 it gives inf with a NaN gradient. torch's ``multilabel_soft_margin_loss`` is the mean over labels of
+    this loss, too (0 and 1 there).
+    """
+    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, true=HARD_LABEL)
+    return reduce(-F.logsigmoid((2 * y_true - 1) * y_pred), w, reduction)
+
+
+@final
+class SoftMarginLoss(Loss):
+    """Class form of :func:`soft_margin_loss`."""
+
+    function = staticmethod(soft_margin_loss)
+    spec = Spec(
+        task="binary",
+        y_pred="logits",
+        y_true="binary",
+        link=LOGIT,
+        true_domain=HARD_LABEL,
+        claims=("proper", "convex", "robust"),
+        use="Hard labels and very small losses that must not round to 0.",
+        avoid="Soft labels, smoothing or pos_weight: binary_cross_entropy_loss, the same loss for them.",
+        paper="textbook",
+        cites=("cox1958regression",),
+    )
+
+
+@full_precision
+def zlpr_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Zero-bounded log-sum-exp pairwise rank loss (ZLPR): every positive label above 0, every negative below.
+
+    .. math:: \ell = \log\Bigl(1 + \sum_{j:\,y_j=0} e^{z_j}\Bigr) + \log\Bigl(1 + \sum_{j:\,y_j=1} e^{-z_j}\Bigr)
+
+    with z the logits y_pred of one sample's labels. One value per sample, in nats. With one label it is binary
+    cross-entropy. The logits decide by their sign; they are no probabilities.
+
+    Args:
+        y_pred: logits (N, L, …) with the labels at dim 1.
+        y_true: the same shape, in {0, 1}; bool and integers are accepted.
+        weight: weights ≥ 0 of the samples' shape (N, …) or a leading part of it.
+        mask: True = counts; shape as ``weight``.
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes differ or have no dim 1, y_true is not 0 or 1, or a weight is negative.
+        TypeError: y_pred is not floating point, or mask is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import zlpr_loss
+    >>> zlpr_loss(torch.tensor([[2.0, -1.0, 0.5, -3.0]]), torch.tensor([[1, 0, 0, 1]]))
+    tensor(4.1591)
+
+    Source: Su et al., ZLPR: A Novel Loss for Multi-label Classification (2022), the definition of the loss.
+
+    Elsewhere: not in torch, torchvision, kornia, MONAI, timm, optax or scikit-learn. The authors' code appends zeros
+    to the scores and masks with 1e12, which gives the same numbers in float32 but infinities in float16.
+    """
+    if y_pred.ndim < 2 or y_pred.shape[1] == 0:
+        raise ValueError(
+            f"y_pred has shape {_validate.shape(y_pred)}, wanted (N, L, ...) with the labels at dim 1. For one label "
+            "per sample unsqueeze(1) both; for one sample's labels unsqueeze(0) both."
+        )
+    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, true=HARD_LABEL, unit_axis=1)
+    # A number so low that its exponential is 0 takes the other side's labels out. Added, not written, so NaN stays.
+    out = torch.finfo(y_pred.dtype).min / 4
+    negative = torch.logsumexp(y_pred + out * y_true, 1)
+    positive = torch.logsumexp(out * (1 - y_true) - y_pred, 1)
+    return reduce(-F.logsigmoid(-negative) - F.logsigmoid(-positive), w, reduction)
+
+
+@final
+class ZLPRLoss(Loss):
+    """Class form of :func:`zlpr_loss`."""
+
+    function = staticmethod(zlpr_loss)
+    spec = Spec(
+        task="binary",
+        y_pred="logits",
+        y_true="binary",
+        unit="sample",
+        link=LOGIT,
+        true_domain=HARD_LABEL,
+        claims=("improper", "convex", "robust"),
+        use="Several labels per sample that depend on each other, their number unknown: ranks them around 0.",
+        avoid="Probability per label: binary_cross_entropy_loss; some labels of a sample unknown: the same, masked.",
+        paper="Su et al. 2022, arXiv:2208.02955",
+        cites=("su2022zlpr",),
+    )
