@@ -277,7 +277,7 @@ def test_output_that_cannot_be_shown_does_not_stop_a_run(csv: Path) -> None:
     piped = subprocess.Popen([*arguments, "--out", "piped"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert piped.stdout is not None
     piped.stdout.close()
-    _, said = piped.communicate(timeout=60)
+    _, said = piped.communicate(timeout=300)
     assert (piped.returncode, said) == (0, b"")
     assert Path("piped/report.html").exists()
 

@@ -192,7 +192,7 @@ def test_nobody_needs_to_read_what_is_said(csv: Path, fit: Fit) -> None:
     piped = subprocess.Popen([*arguments, "piped.csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert piped.stdout is not None
     piped.stdout.close()
-    _, said = piped.communicate(timeout=60)
+    _, said = piped.communicate(timeout=300)
     assert (piped.returncode, said) == (0, b"")
     if Path("/dev/full").exists():
         with Path("/dev/full").open("w") as full:
