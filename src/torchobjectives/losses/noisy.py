@@ -374,8 +374,8 @@ def active_passive_loss(
 
     .. math:: \ell = \sum_c w_c\, y_c \left[\alpha\, \frac{\log p_c}{\sum_j \log p_j} + \beta\, a\, (1 - p_c)\right]
 
-    with p = softmax(y_pred) and a = 2 for ``passive="mae"``, 4 for ``"rce"`` (reverse cross-entropy, log 0 = −4). One
-    value per unit; denominator as in :func:`cross_entropy_loss`.
+    with p = softmax(y_pred) and a = 2 for ``passive="mae"``, 4 for ``"rce"`` (reverse cross-entropy, log 0 = −4).
+    One value per unit; denominator as in :func:`cross_entropy_loss`.
 
     Args:
         y_pred: logits (N, C, …), the classes at dim 1.

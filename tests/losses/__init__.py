@@ -1,0 +1,1 @@
+"""What single families of losses promise beyond the contract."""
