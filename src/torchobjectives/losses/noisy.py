@@ -15,16 +15,15 @@ from torchobjectives._link import SOFTMAX, Calibration, Link, class_axis
 from torchobjectives._loss import Loss
 from torchobjectives._reduction import Reduction, full_precision, reduce
 from torchobjectives._spec import Spec
+from torchobjectives.losses._calibrations import of_bootstrap, of_gce, of_jsd, of_symmetric, unsmoothed
 from torchobjectives.losses._softmax import (
     Classes,
     along,
     class_mass,
-    normalized,
     of_own_cost,
     one_class_at_a_time,
     one_hot,
     over_classes,
-    per_class,
     prepare_classes,
 )
 from torchobjectives.losses._tempered import tempered_divergence, tempered_log_softmax, tempered_softmax
@@ -32,10 +31,6 @@ from torchobjectives.losses._tempered import tempered_divergence, tempered_log_s
 ACTIVE: Final = ("nce",)
 # Passive loss → its factor on 1 − p: of RCE, minus what log 0 counts as.
 PASSIVE: Final = {"mae": 2.0, "rce": 4.0}
-
-
-def _not_invertible(setting: str) -> ValueError:
-    return ValueError(f"With {setting} the prediction does not tell the probability: leave out calibrated=True.")
 
 
 @full_precision
@@ -92,12 +87,6 @@ def symmetric_cross_entropy_loss(
     return reduce(values, given.w, reduction, mass=given.mass)
 
 
-def _of_symmetric(prediction: Tensor, alpha: float, beta: float, log_zero: float) -> Tensor:
-    if not alpha:
-        raise _not_invertible("alpha=0")
-    return normalized(prediction / (alpha - beta * log_zero * prediction))
-
-
 @final
 class SymmetricCrossEntropyLoss(Loss):
     """Class form of :func:`symmetric_cross_entropy_loss`."""
@@ -109,7 +98,7 @@ class SymmetricCrossEntropyLoss(Loss):
         y_true="classes",
         unit="sample",
         link=SOFTMAX,
-        calibration=Calibration(_of_symmetric, ("alpha", "beta", "log_zero")),
+        calibration=Calibration(of_symmetric, ("alpha", "beta", "log_zero")),
         claims=("improper", "robust"),
         use="Wrong labels, which cross-entropy alone would learn by heart, and too many classes for its reverse alone.",
         avoid="Clean labels and probabilities that matter: cross_entropy_loss, or predict with calibrated=True.",
@@ -174,12 +163,6 @@ def gce_loss(
     return reduce(values, given.w, reduction, mass=given.mass)
 
 
-def _of_gce(prediction: Tensor, q: float) -> Tensor:
-    if q == 1:
-        raise _not_invertible("q=1")
-    return normalized(prediction ** (1 - q))
-
-
 @final
 class GCELoss(Loss):
     """Class form of :func:`gce_loss`."""
@@ -191,7 +174,7 @@ class GCELoss(Loss):
         y_true="classes",
         unit="sample",
         link=SOFTMAX,
-        calibration=Calibration(_of_gce, ("q",)),
+        calibration=Calibration(of_gce, ("q",)),
         claims=("improper", "robust"),
         use="Wrong labels in a data set large enough to do without the units that are given up.",
         avoid="Few or clean labels: cross_entropy_loss; many classes learnt too slowly: a smaller q.",
@@ -501,13 +484,6 @@ def bi_tempered_loss(
     return reduce(values, given.w, reduction, mass=given.mass)
 
 
-def _unsmoothed(prediction: Tensor, label_smoothing: float) -> Tensor:
-    if label_smoothing == 1:
-        raise _not_invertible("label_smoothing=1")
-    classes = prediction.shape[class_axis(prediction)]
-    return normalized((prediction - label_smoothing / classes).clamp(min=0))
-
-
 @final
 class BiTemperedLoss(Loss):
     """Class form of :func:`bi_tempered_loss`."""
@@ -519,7 +495,7 @@ class BiTemperedLoss(Loss):
         y_true="classes",
         unit="sample",
         link=Link("tempered softmax", tempered_softmax, lambda classes, t2: SOFTMAX.outputs(classes), ("t2",)),
-        calibration=Calibration(_unsmoothed, ("label_smoothing",)),
+        calibration=Calibration(unsmoothed, ("label_smoothing",)),
         claims=("proper", "robust"),
         use="Wrong labels near the boundary (t2) and far from it (t1), with probabilities that keep their meaning.",
         avoid="Very many classes, for it costs a dozen passes: gce_loss; a plain softmax at prediction: use predict.",
@@ -594,22 +570,6 @@ def bootstrap_loss(
     return reduce(values, given.w, reduction, mass=given.mass)
 
 
-def _of_bootstrap(prediction: Tensor, beta: float, hard: bool, class_weight: Tensor | Sequence[float] | None) -> Tensor:
-    """η from the stationary point: w_c (β η_c + (1 − β) b_c) ∝ p_c, with the slope of b = p where it is soft."""
-    if not beta:
-        raise _not_invertible("beta=0")
-    axis = class_axis(prediction)
-    odds = prediction
-    if class_weight is not None:
-        odds = prediction / along(per_class(prediction, class_weight=class_weight), prediction, axis)
-    if hard:
-        belief = one_hot(prediction.argmax(axis), prediction).to(prediction.dtype)
-    else:
-        belief = torch.special.xlogy(prediction, prediction) + prediction
-    mixed = (beta + (1 - beta) * belief.sum(axis, keepdim=True)) * normalized(odds)
-    return normalized((mixed - (1 - beta) * belief).clamp(min=0))
-
-
 @final
 class BootstrapLoss(Loss):
     """Class form of :func:`bootstrap_loss`."""
@@ -621,7 +581,7 @@ class BootstrapLoss(Loss):
         y_true="classes",
         unit="sample",
         link=SOFTMAX,
-        calibration=Calibration(_of_bootstrap, ("beta", "hard", "class_weight")),
+        calibration=Calibration(of_bootstrap, ("beta", "hard", "class_weight")),
         claims=("improper",),
         use="Wrong or missing labels that a model which is good already can see through.",
         avoid="The first epochs, when the belief is worth nothing: cross_entropy_loss, or a beta near 1.",
@@ -829,11 +789,6 @@ def _jsd_of_distribution(given: Classes, pi: float) -> Tensor:
     return (pi * y * (log_y - log_m) + (1 - pi) * torch.exp(log_p) * (log_p - log_m)).sum(axis)
 
 
-def _of_jsd(prediction: Tensor, pi: float) -> Tensor:
-    """η_c ∝ 1 / log(1 + π / ((1 − π) p_c)), the inverse of the minimiser of Σ_c η_c ℓ(c)."""
-    return normalized(1 / torch.log1p(pi / (1 - pi) / prediction))
-
-
 @final
 class GeneralizedJSDLoss(Loss):
     """Class form of :func:`generalized_jsd_loss`."""
@@ -845,7 +800,7 @@ class GeneralizedJSDLoss(Loss):
         y_true="classes",
         unit="sample",
         link=SOFTMAX,
-        calibration=Calibration(_of_jsd, ("pi",)),
+        calibration=Calibration(of_jsd, ("pi",)),
         claims=("improper", "robust"),
         use="Wrong labels, with one number to go from cross-entropy (fast) to the absolute error (robust).",
         avoid="Clean labels: cross_entropy_loss; probabilities that matter: predict with calibrated=True.",
