@@ -16,6 +16,13 @@ from torchobjectives._loss import Loss
 from torchobjectives._reduction import Reduction, full_precision, reduce
 from torchobjectives._spec import Spec
 from torchobjectives.losses._calibrations import of_bootstrap, of_gce, of_jsd, of_symmetric, unsmoothed
+from torchobjectives.losses._divergences import (
+    jsd_of_distribution,
+    jsd_of_label,
+    tempered_divergence,
+    tempered_log_softmax,
+    tempered_softmax,
+)
 from torchobjectives.losses._softmax import (
     Classes,
     along,
@@ -26,7 +33,6 @@ from torchobjectives.losses._softmax import (
     over_classes,
     prepare_classes,
 )
-from torchobjectives.losses._tempered import tempered_divergence, tempered_log_softmax, tempered_softmax
 
 ACTIVE: Final = ("nce",)
 # Passive loss → its factor on 1 − p: of RCE, minus what log 0 counts as.
@@ -760,33 +766,13 @@ def generalized_jsd_loss(
     _validate.in_range(low=0.0, high=1.0, open_low=True, open_high=True)(pi=pi)
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
     if given.class_index is not None:
-        values = of_own_cost(lambda u: _jsd_of_label(u, pi), given)
+        values = of_own_cost(lambda u: jsd_of_label(u, pi), given)
     else:
-        values = _jsd_of_distribution(given, pi)
+        values = jsd_of_distribution(given, pi)
         if given.class_weight is not None:
             values = values * class_mass(given)
     scale = -(1 - pi) * math.log1p(-pi)
     return reduce(values / scale, given.w, reduction, mass=given.mass)
-
-
-def _jsd_of_label(u: Tensor, pi: float) -> Tensor:
-    """−π log m_k − (1 − π) [p_k log(m_k / p_k) + (1 − p_k) log(1 − π)], of u = −log p_k."""
-    p, against = torch.exp(-u), -torch.expm1(-u)
-    # The form that loses nothing near 0, and the one that loses nothing near 1.
-    log_m = torch.where(p < 0.5, torch.log(pi + (1 - pi) * p), torch.log1p((pi - 1) * against))
-    # Beyond 80, p is below 1e-34 and its term nothing, while e^u would overflow.
-    ratio = torch.log1p(pi * torch.expm1(u.clamp(max=80)))
-    return -pi * log_m - (1 - pi) * (p * ratio + against * math.log1p(-pi))
-
-
-def _jsd_of_distribution(given: Classes, pi: float) -> Tensor:
-    assert given.probabilities is not None
-    axis, y = class_axis(given.y_pred), given.probabilities
-    log_p = F.log_softmax(given.y_pred, axis)
-    # 0 · log 0 = 0: as low as a logarithm goes instead of −inf.
-    log_y = torch.log(y.clamp(min=torch.finfo(y.dtype).tiny))
-    log_m = torch.logaddexp(log_y + math.log(pi), log_p + math.log1p(-pi))
-    return (pi * y * (log_y - log_m) + (1 - pi) * torch.exp(log_p) * (log_p - log_m)).sum(axis)
 
 
 @final

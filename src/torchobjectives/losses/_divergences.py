@@ -1,7 +1,8 @@
-"""Tempered logarithms and softmax: what the bi-tempered loss stands on."""
+"""Divergences of a prediction from the label: Bregman's of tempered logarithms, and Jensen and Shannon's."""
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import torch
@@ -62,3 +63,24 @@ def tempered_log_softmax(y_pred: Tensor, t: float) -> Tensor:
 
 def tempered_softmax(y_pred: Tensor, t2: float) -> Tensor:
     return torch.exp(tempered_log_softmax(y_pred, t2))
+
+
+def jsd_of_label(u: Tensor, pi: float) -> Tensor:
+    """−π log m_k − (1 − π) [p_k log(m_k / p_k) + (1 − p_k) log(1 − π)], of u = −log p_k."""
+    p, against = torch.exp(-u), -torch.expm1(-u)
+    # The form that loses nothing near 0, and the one that loses nothing near 1.
+    log_m = torch.where(p < 0.5, torch.log(pi + (1 - pi) * p), torch.log1p((pi - 1) * against))
+    # Beyond 80, p is below 1e-34 and its term nothing, while e^u would overflow.
+    ratio = torch.log1p(pi * torch.expm1(u.clamp(max=80)))
+    return -pi * log_m - (1 - pi) * (p * ratio + against * math.log1p(-pi))
+
+
+def jsd_of_distribution(given: Classes, pi: float) -> Tensor:
+    assert given.probabilities is not None
+    axis, y = class_axis(given.y_pred), given.probabilities
+    log_p = F.log_softmax(given.y_pred, axis)
+    # 0 · log 0 = 0: as low as a logarithm goes instead of −inf.
+    log_y = torch.log(y.clamp(min=torch.finfo(y.dtype).tiny))
+    # Not logaddexp, whose second derivative is NaN where one of the two is far below the other.
+    log_m = torch.logsumexp(torch.stack((log_y + math.log(pi), log_p + math.log1p(-pi))), 0)
+    return (pi * y * (log_y - log_m) + (1 - pi) * torch.exp(log_p) * (log_p - log_m)).sum(axis)
