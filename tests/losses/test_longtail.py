@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import pickle
 from collections.abc import Callable
@@ -47,7 +48,7 @@ def test_limiting_cases(seed: int, soft: bool) -> None:
         ),
         (
             O.balanced_softmax_loss(x, y, class_counts=counts),
-            O.balanced_softmax_loss(x, y, class_counts=counts / counts.sum()),
+            O.balanced_softmax_loss(x, y, class_counts=counts.double() / counts.sum()),
         ),
         (O.seesaw_loss(x, y, class_counts=counts, p=0.0, q=0.0), plain),
         (O.seesaw_loss(x, y, class_counts=[2, 2, 2, 2], q=0.0), plain),
@@ -288,7 +289,7 @@ def test_class_balanced_weights_sum_to_the_classes(counts: list[int], beta: floa
     assert weights.isfinite().all()
     assert weights.sum().item() == pytest.approx(len(counts), rel=1e-12)
     order = sorted(range(len(counts)), key=lambda c: max(counts[c], 1))
-    assert all(weights[a] >= weights[b] for a, b in zip(order, order[1:], strict=False))
+    assert all(weights[a] >= weights[b] for a, b in itertools.pairwise(order))
 
 
 def test_class_balanced_weights_near_inverse_counts() -> None:
