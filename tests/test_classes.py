@@ -44,12 +44,14 @@ from torchobjectives._loss import FunctionLoss
 GRID = [pytest.param(case, variant, id=name) for case, variant, name in grid()]
 # State belongs to the call of the function and to the buffer of the class.
 STATE = {"ghmc_loss": {"bin_counts"}, "ghmr_loss": {"bin_counts"}}
+# A field that says how long the state is.
+OF_STATE = {"seesaw_loss": {"num_classes"}}
 POPULATION = {"weight", "mask", "reduction"}
 
 
 def make(case: Case, variant: Variant) -> Loss:
     torch.manual_seed(0)
-    return case.loss_class(**variant.hyper)
+    return case.make(variant)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.name != "adaptive_log_softmax_loss"], ids=lambda c: c.name)
@@ -60,13 +62,15 @@ def test_signatures_agree(case: Case) -> None:
     hyper = {name: p for name, p in function.items() if name not in POPULATION | {"y_pred", "y_true"}}
     assert all(p.kind is p.KEYWORD_ONLY for name, p in function.items() if name not in ("y_pred", "y_true"))
     wanted = {name: p.default for name, p in hyper.items() if name not in STATE.get(case.name, ())}
-    assert {name: f.default for name, f in fields.items() if name != "reduction"} == wanted
-    assert {name: f.annotation for name, f in fields.items() if name != "reduction"} == {
+    beside = {"reduction", *OF_STATE.get(case.name, ())}
+    assert {name: f.default for name, f in fields.items() if name not in beside} == wanted
+    assert {name: f.annotation for name, f in fields.items() if name not in beside} == {
         name: hyper[name].annotation for name in wanted
     }
     constructor = inspect.signature(case.loss_class).parameters
     assert list(constructor.items())[-1][0] == "reduction"
-    assert {name: p.default for name, p in constructor.items()} == wanted | {"reduction": "mean"}
+    of_state = dict.fromkeys(OF_STATE.get(case.name, ()))
+    assert {name: p.default for name, p in constructor.items()} == of_state | wanted | {"reduction": "mean"}
     assert all(p.kind is p.KEYWORD_ONLY for p in constructor.values())
 
 
@@ -75,10 +79,10 @@ def test_class_equals_function(case: Case, variant: Variant) -> None:
     y_pred, y_true = variant.sample(generator(1), 4)
     w, mask = torch.rand(4, dtype=torch.float64), torch.tensor([True, False, True, True])
     for reduction in ("mean", "sum", "none"):
-        loss = case.loss_class(**variant.hyper, reduction=reduction)
+        loss = case.make(variant, reduction=reduction)
         if case.name == "adaptive_log_softmax_loss":
             torch.manual_seed(0)
-            loss = case.loss_class(**variant.hyper, reduction=reduction).double()
+            loss = case.make(variant, reduction=reduction).double()
         wanted = case.evaluate(variant)(y_pred, y_true, weight=w, mask=mask, reduction=reduction)
         torch.testing.assert_close(loss(y_pred, y_true, weight=w, mask=mask), wanted, rtol=1e-12, atol=0)
 
@@ -119,12 +123,13 @@ def test_moves_and_modes(case: Case) -> None:
     assert loss.to(torch.float64) is loss
     assert loss.half() is loss
     with torch.device("meta"):
-        case.loss_class(**case.variants[0].hyper)
+        case.make(case.variants[0])
     meta = copy.deepcopy(loss).to("meta")
     assert all(t.device.type == "meta" for t in meta.state_dict().values())
     net = nn.ModuleDict({"criterion": make(case, case.variants[0])})
     for name, tensor in net.half().state_dict().items():
-        assert tensor.dtype is (torch.float64 if name.endswith("bin_counts") else torch.float16)
+        exact = name.removeprefix("criterion.") in case.loss_class.float64_buffers
+        assert tensor.dtype is (torch.float64 if exact else torch.float16)
 
 
 def test_wrong_construction() -> None:
@@ -180,9 +185,9 @@ def test_the_function_checks_what_the_class_checks(name: str) -> None:
         if isinstance(field.default, float):
             wrong = case.variants[0].hyper | {field.name: math.nan}
             with pytest.raises(ValueError, match=field.name):
-                getattr(functional, name)(y_pred, y_true, **wrong)
+                getattr(functional, name)(y_pred, y_true, **case.variants[0].hyper | {field.name: math.nan})
             with pytest.raises(ValueError, match=field.name):
-                case.loss_class(**wrong)
+                case.make(case.variants[0], **{field.name: math.nan})
 
 
 def test_fields_are_buffers_parameters_or_numbers() -> None:
@@ -219,12 +224,9 @@ def test_any_number_of_losses_compile_in_one_process(form: str) -> None:
         if "compile" in case.spec.exemptions:
             continue
         y_pred, y_true = case.variants[0].sample(generator(0), 4)
-        hyper = case.variants[0].hyper
-        if form == "class":
-            torch.compile(case.loss_class(**hyper), fullgraph=True, backend="eager")(y_pred, y_true)
-        else:
-            function = case.evaluate(case.variants[0]).func
-            torch.compile(function, fullgraph=True, backend="eager")(y_pred, y_true, **hyper)
+        variant, hyper = case.variants[0], {} if form == "class" else case.variants[0].hyper
+        loss = case.make(variant) if form == "class" else case.evaluate(variant).func
+        torch.compile(loss, fullgraph=True, backend="eager")(y_pred, y_true, **hyper)
 
 
 def test_what_the_function_takes_the_class_takes() -> None:

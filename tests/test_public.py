@@ -19,14 +19,18 @@ from torchobjectives import _exports, functional
 ROOT = Path(__file__).resolve().parent.parent
 
 PUBLIC = """
-    AdaptiveLogSoftmaxLoss AsymmetricLoss BarronLoss BinaryCrossEntropyLoss CosineSimilarityLoss CrossEntropyLoss
-    DiceLoss ElasticNet FocalLoss GHMCLoss GHMRLoss GroupLasso HingeLoss HuberLoss L1 L1Loss L2 Loss MCCLoss MSELoss
-    NLLLoss NNPULoss Objective PairwiseAUCLoss Penalty RMSELoss SmoothL1Loss SoftFBetaLoss SoftMarginLoss
-    SoftmaxFocalLoss Spec SymmetricCrossEntropyLoss ZLPRLoss as_loss asymmetric_loss barron_loss
-    binary_cross_entropy_loss cosine_similarity_loss cross_entropy_loss dice_loss focal_loss for_huggingface for_skorch
-    from_config get ghmc_loss ghmr_loss global_mean hinge_loss huber_loss l1_loss mcc_loss mse_loss nll_loss nnpu_loss
-    pairwise_auc_loss param_groups register rmse_loss select smooth_l1_loss soft_fbeta_loss soft_margin_loss
-    softmax_focal_loss symmetric_cross_entropy_loss totals zlpr_loss
+    ActivePassiveLoss AdaptiveLogSoftmaxLoss AsymmetricLoss BalancedSoftmaxLoss BarronLoss BiTemperedLoss
+    BinaryCrossEntropyLoss BootstrapLoss CosineSimilarityLoss CrossEntropyLoss DiceLoss ElasticNet FocalLoss
+    ForwardCorrectionLoss GCELoss GHMCLoss GHMRLoss GeneralizedJSDLoss GroupLasso HingeLoss HuberLoss L1 L1Loss L2
+    LDAMLoss LogitAdjustedLoss Loss MAEClassificationLoss MCCLoss MSELoss NLLLoss NNPULoss NormalizedCrossEntropyLoss
+    Objective PairwiseAUCLoss Penalty RMSELoss SeesawLoss SmoothL1Loss SoftFBetaLoss SoftMarginLoss SoftmaxFocalLoss
+    Spec SymmetricCrossEntropyLoss ZLPRLoss active_passive_loss as_loss asymmetric_loss balanced_softmax_loss
+    barron_loss bi_tempered_loss binary_cross_entropy_loss bootstrap_loss class_balanced_weights cosine_similarity_loss
+    cross_entropy_loss dice_loss focal_loss for_huggingface for_skorch forward_correction_loss from_config gce_loss
+    generalized_jsd_loss get ghmc_loss ghmr_loss global_mean hinge_loss huber_loss l1_loss ldam_loss
+    logit_adjusted_loss mae_classification_loss mcc_loss mse_loss nll_loss nnpu_loss normalized_cross_entropy_loss
+    pairwise_auc_loss param_groups register rmse_loss seesaw_loss select smooth_l1_loss soft_fbeta_loss
+    soft_margin_loss softmax_focal_loss symmetric_cross_entropy_loss totals zlpr_loss
 """
 LOSS_FUNCTIONS = [name for pairs in _exports.FAMILIES.values() for _, name in pairs if name]
 EXAMPLES = [f"torchobjectives.{m.name}" for m in pkgutil.walk_packages(torchobjectives.__path__)]

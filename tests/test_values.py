@@ -45,17 +45,17 @@ def _by_loops(case: Case, variant: Variant, y_pred: Tensor, y_true: Tensor, w: T
     if case.kind == "batch":
         value = case.reference(p, t, full, **hyper)
         return value, value
+    values, mass = np.zeros(shape), full.copy()
     if case.kind == "counted":
         values = np.array(case.reference(p, t, full, **hyper)).reshape(shape)
-        return values * full, float((values * full).sum() / full.sum())
-    values, mass = np.zeros(shape), full.copy()
     # The axis of one unit last: then a unit's place is the place of its numbers.
     last = (lambda x: np.moveaxis(x, case.unit_axis, -1)) if case.unit_axis is not None else (lambda x: x)
     inputs, targets = last(p), last(t) if t.shape == p.shape else t
     weights = hyper.get("class_weight")
     for position in np.ndindex(*shape):
         target = targets[position]
-        values[position] = case.reference(inputs[position], target, **hyper)
+        if case.kind == "unit":
+            values[position] = case.reference(inputs[position], target, **hyper)
         if weights is not None:
             mass[position] *= ref.class_mass(target, p.shape[1], weights)
     total_mass = float(mass.sum())

@@ -89,6 +89,33 @@ if TYPE_CHECKING:
     from torchobjectives.losses.binary import (
         zlpr_loss as zlpr_loss,
     )
+    from torchobjectives.losses.longtail import (
+        BalancedSoftmaxLoss as BalancedSoftmaxLoss,
+    )
+    from torchobjectives.losses.longtail import (
+        LDAMLoss as LDAMLoss,
+    )
+    from torchobjectives.losses.longtail import (
+        LogitAdjustedLoss as LogitAdjustedLoss,
+    )
+    from torchobjectives.losses.longtail import (
+        SeesawLoss as SeesawLoss,
+    )
+    from torchobjectives.losses.longtail import (
+        balanced_softmax_loss as balanced_softmax_loss,
+    )
+    from torchobjectives.losses.longtail import (
+        class_balanced_weights as class_balanced_weights,
+    )
+    from torchobjectives.losses.longtail import (
+        ldam_loss as ldam_loss,
+    )
+    from torchobjectives.losses.longtail import (
+        logit_adjusted_loss as logit_adjusted_loss,
+    )
+    from torchobjectives.losses.longtail import (
+        seesaw_loss as seesaw_loss,
+    )
     from torchobjectives.losses.multiclass import (
         CrossEntropyLoss as CrossEntropyLoss,
     )
@@ -108,7 +135,55 @@ if TYPE_CHECKING:
         softmax_focal_loss as softmax_focal_loss,
     )
     from torchobjectives.losses.noisy import (
+        ActivePassiveLoss as ActivePassiveLoss,
+    )
+    from torchobjectives.losses.noisy import (
+        BiTemperedLoss as BiTemperedLoss,
+    )
+    from torchobjectives.losses.noisy import (
+        BootstrapLoss as BootstrapLoss,
+    )
+    from torchobjectives.losses.noisy import (
+        ForwardCorrectionLoss as ForwardCorrectionLoss,
+    )
+    from torchobjectives.losses.noisy import (
+        GCELoss as GCELoss,
+    )
+    from torchobjectives.losses.noisy import (
+        GeneralizedJSDLoss as GeneralizedJSDLoss,
+    )
+    from torchobjectives.losses.noisy import (
+        MAEClassificationLoss as MAEClassificationLoss,
+    )
+    from torchobjectives.losses.noisy import (
+        NormalizedCrossEntropyLoss as NormalizedCrossEntropyLoss,
+    )
+    from torchobjectives.losses.noisy import (
         SymmetricCrossEntropyLoss as SymmetricCrossEntropyLoss,
+    )
+    from torchobjectives.losses.noisy import (
+        active_passive_loss as active_passive_loss,
+    )
+    from torchobjectives.losses.noisy import (
+        bi_tempered_loss as bi_tempered_loss,
+    )
+    from torchobjectives.losses.noisy import (
+        bootstrap_loss as bootstrap_loss,
+    )
+    from torchobjectives.losses.noisy import (
+        forward_correction_loss as forward_correction_loss,
+    )
+    from torchobjectives.losses.noisy import (
+        gce_loss as gce_loss,
+    )
+    from torchobjectives.losses.noisy import (
+        generalized_jsd_loss as generalized_jsd_loss,
+    )
+    from torchobjectives.losses.noisy import (
+        mae_classification_loss as mae_classification_loss,
+    )
+    from torchobjectives.losses.noisy import (
+        normalized_cross_entropy_loss as normalized_cross_entropy_loss,
     )
     from torchobjectives.losses.noisy import (
         symmetric_cross_entropy_loss as symmetric_cross_entropy_loss,
@@ -220,30 +295,42 @@ if TYPE_CHECKING:
 __all__ = [
     "L1",
     "L2",
+    "ActivePassiveLoss",
     "AdaptiveLogSoftmaxLoss",
     "AsymmetricLoss",
+    "BalancedSoftmaxLoss",
     "BarronLoss",
+    "BiTemperedLoss",
     "BinaryCrossEntropyLoss",
+    "BootstrapLoss",
     "CosineSimilarityLoss",
     "CrossEntropyLoss",
     "DiceLoss",
     "ElasticNet",
     "FocalLoss",
+    "ForwardCorrectionLoss",
+    "GCELoss",
     "GHMCLoss",
     "GHMRLoss",
+    "GeneralizedJSDLoss",
     "GroupLasso",
     "HingeLoss",
     "HuberLoss",
     "L1Loss",
+    "LDAMLoss",
+    "LogitAdjustedLoss",
     "Loss",
+    "MAEClassificationLoss",
     "MCCLoss",
     "MSELoss",
     "NLLLoss",
     "NNPULoss",
+    "NormalizedCrossEntropyLoss",
     "Objective",
     "PairwiseAUCLoss",
     "Penalty",
     "RMSELoss",
+    "SeesawLoss",
     "SmoothL1Loss",
     "SoftFBetaLoss",
     "SoftMarginLoss",
@@ -251,17 +338,25 @@ __all__ = [
     "Spec",
     "SymmetricCrossEntropyLoss",
     "ZLPRLoss",
+    "active_passive_loss",
     "as_loss",
     "asymmetric_loss",
+    "balanced_softmax_loss",
     "barron_loss",
+    "bi_tempered_loss",
     "binary_cross_entropy_loss",
+    "bootstrap_loss",
+    "class_balanced_weights",
     "cosine_similarity_loss",
     "cross_entropy_loss",
     "dice_loss",
     "focal_loss",
     "for_huggingface",
     "for_skorch",
+    "forward_correction_loss",
     "from_config",
+    "gce_loss",
+    "generalized_jsd_loss",
     "get",
     "ghmc_loss",
     "ghmr_loss",
@@ -269,14 +364,19 @@ __all__ = [
     "hinge_loss",
     "huber_loss",
     "l1_loss",
+    "ldam_loss",
+    "logit_adjusted_loss",
+    "mae_classification_loss",
     "mcc_loss",
     "mse_loss",
     "nll_loss",
     "nnpu_loss",
+    "normalized_cross_entropy_loss",
     "pairwise_auc_loss",
     "param_groups",
     "register",
     "rmse_loss",
+    "seesaw_loss",
     "select",
     "smooth_l1_loss",
     "soft_fbeta_loss",

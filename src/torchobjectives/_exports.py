@@ -60,7 +60,23 @@ FAMILIES: Final[dict[str, tuple[tuple[str, str | None], ...]]] = {
         ("SoftmaxFocalLoss", "softmax_focal_loss"),
     ),
     "adaptive": (("AdaptiveLogSoftmaxLoss", None),),
-    "noisy": (("SymmetricCrossEntropyLoss", "symmetric_cross_entropy_loss"),),
+    "longtail": (
+        ("LDAMLoss", "ldam_loss"),
+        ("BalancedSoftmaxLoss", "balanced_softmax_loss"),
+        ("LogitAdjustedLoss", "logit_adjusted_loss"),
+        ("SeesawLoss", "seesaw_loss"),
+    ),
+    "noisy": (
+        ("SymmetricCrossEntropyLoss", "symmetric_cross_entropy_loss"),
+        ("GCELoss", "gce_loss"),
+        ("MAEClassificationLoss", "mae_classification_loss"),
+        ("NormalizedCrossEntropyLoss", "normalized_cross_entropy_loss"),
+        ("ActivePassiveLoss", "active_passive_loss"),
+        ("BiTemperedLoss", "bi_tempered_loss"),
+        ("BootstrapLoss", "bootstrap_loss"),
+        ("ForwardCorrectionLoss", "forward_correction_loss"),
+        ("GeneralizedJSDLoss", "generalized_jsd_loss"),
+    ),
     "segmentation": (("DiceLoss", "dice_loss"),),
 }
 
@@ -80,6 +96,7 @@ HOMES: Final[dict[str, str]] = {
         for name in pair
         if name is not None
     },
+    "class_balanced_weights": "losses.longtail",
     "Loss": "_loss",
     "as_loss": "_loss",
     "totals": "_reduction",

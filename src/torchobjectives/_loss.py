@@ -51,7 +51,7 @@ class Loss(Fields, abc.ABC):
 
     function: ClassVar[Callable[..., Tensor]]
     spec: ClassVar[Spec] = CUSTOM
-    # Buffers that hold counts: .half() and .to(dtype) leave them float64, for a rounded count is lost.
+    # Buffers whose numbers must stay exact, such as counts: .half() and .to(dtype) leave them the dtype they have.
     float64_buffers: ClassVar[tuple[str, ...]] = ()
     _convention: ClassVar[Convention] = "contract"
     _class_facts = ("function", "spec")
@@ -112,7 +112,7 @@ class Loss(Fields, abc.ABC):
             self._buffers.update(
                 {n: b if b is None or b.dtype != torch.float64 else b.float() for n, b in self._buffers.items()}
             )
-        kept = {name: self.get_buffer(name) for name in self.float64_buffers}
+        kept = {name: b for name in self.float64_buffers if (b := self._buffers.get(name)) is not None}
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, before in kept.items():
             after = self.get_buffer(name)

@@ -21,6 +21,18 @@ from torchobjectives.losses.binary import (
 from torchobjectives.losses.binary import (
     zlpr_loss as zlpr_loss,
 )
+from torchobjectives.losses.longtail import (
+    balanced_softmax_loss as balanced_softmax_loss,
+)
+from torchobjectives.losses.longtail import (
+    ldam_loss as ldam_loss,
+)
+from torchobjectives.losses.longtail import (
+    logit_adjusted_loss as logit_adjusted_loss,
+)
+from torchobjectives.losses.longtail import (
+    seesaw_loss as seesaw_loss,
+)
 from torchobjectives.losses.multiclass import (
     cross_entropy_loss as cross_entropy_loss,
 )
@@ -29,6 +41,30 @@ from torchobjectives.losses.multiclass import (
 )
 from torchobjectives.losses.multiclass import (
     softmax_focal_loss as softmax_focal_loss,
+)
+from torchobjectives.losses.noisy import (
+    active_passive_loss as active_passive_loss,
+)
+from torchobjectives.losses.noisy import (
+    bi_tempered_loss as bi_tempered_loss,
+)
+from torchobjectives.losses.noisy import (
+    bootstrap_loss as bootstrap_loss,
+)
+from torchobjectives.losses.noisy import (
+    forward_correction_loss as forward_correction_loss,
+)
+from torchobjectives.losses.noisy import (
+    gce_loss as gce_loss,
+)
+from torchobjectives.losses.noisy import (
+    generalized_jsd_loss as generalized_jsd_loss,
+)
+from torchobjectives.losses.noisy import (
+    mae_classification_loss as mae_classification_loss,
+)
+from torchobjectives.losses.noisy import (
+    normalized_cross_entropy_loss as normalized_cross_entropy_loss,
 )
 from torchobjectives.losses.noisy import (
     symmetric_cross_entropy_loss as symmetric_cross_entropy_loss,
@@ -74,24 +110,36 @@ from torchobjectives.losses.segmentation import (
 )
 
 __all__ = [
+    "active_passive_loss",
     "asymmetric_loss",
+    "balanced_softmax_loss",
     "barron_loss",
+    "bi_tempered_loss",
     "binary_cross_entropy_loss",
+    "bootstrap_loss",
     "cosine_similarity_loss",
     "cross_entropy_loss",
     "dice_loss",
     "focal_loss",
+    "forward_correction_loss",
+    "gce_loss",
+    "generalized_jsd_loss",
     "ghmc_loss",
     "ghmr_loss",
     "hinge_loss",
     "huber_loss",
     "l1_loss",
+    "ldam_loss",
+    "logit_adjusted_loss",
+    "mae_classification_loss",
     "mcc_loss",
     "mse_loss",
     "nll_loss",
     "nnpu_loss",
+    "normalized_cross_entropy_loss",
     "pairwise_auc_loss",
     "rmse_loss",
+    "seesaw_loss",
     "smooth_l1_loss",
     "soft_fbeta_loss",
     "soft_margin_loss",

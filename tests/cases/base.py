@@ -103,6 +103,8 @@ class Variant:
     hyper: dict[str, Any] = field(default_factory=dict)
     # Laws that hold in this setting though the loss is exempt from them in another.
     keeps: tuple[str, ...] = ()
+    # What the class takes beside them, and the function does not.
+    only_class: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,10 @@ class Case:
     @property
     def spec(self) -> Spec:
         return self.loss_class.spec
+
+    def make(self, variant: Variant, **more: Any) -> Loss:
+        """The class form in this setting."""
+        return self.loss_class(**variant.hyper | variant.only_class | more)
 
     def evaluate(self, variant: Variant) -> Callable[..., Tensor]:
         """The loss as a function of the contract; for a class without one, a fixed instance's ``evaluate``."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from torchobjectives import _validate
 from torchobjectives._link import UNIT, class_axis
@@ -61,10 +62,9 @@ def prepare_classes(
     if y_pred.ndim == 0 or y_pred.shape[axis] == 0:
         raise ValueError(f"y_pred has shape {_validate.shape(y_pred)}, wanted (N, C, ...) with the classes at dim 1.")
     units = y_pred.select(axis, 0)
-    classes = y_pred.shape[axis]
     is_index = _is_index(y_pred, y_true, units)
     w = unit_weight(units, weight, mask)
-    weights = None if class_weight is None else _class_weight(class_weight, y_pred, classes)
+    weights = None if class_weight is None else per_class(y_pred, class_weight=class_weight)
     if is_index:
         return _with_index(y_pred, y_true.long(), w, weights, ignore_index, axis)
     return _with_probabilities(y_pred, y_true, w, weights, axis)
@@ -175,15 +175,17 @@ def check_index(index: Tensor, classes: int, w: Tensor | None, ignore_index: int
     return ignored if bool(ignored.any()) else None
 
 
-def _class_weight(class_weight: Tensor | Sequence[float], y_pred: Tensor, classes: int) -> Tensor:
-    weights = class_weight if isinstance(class_weight, Tensor) else _validate.numbers("class_weight", class_weight)
-    _validate.non_negative.tensors(class_weight=weights)
-    if weights.shape != (classes,):
+def per_class(y_pred: Tensor, **given: Tensor | Sequence[float]) -> Tensor:
+    """One number ≥ 0 per class, given by name, in the dtype and on the device of ``y_pred``."""
+    ((name, values),) = given.items()
+    numbers = values if isinstance(values, Tensor) else _validate.numbers(name, values)
+    _validate.non_negative.tensors(**{name: numbers})
+    classes = y_pred.shape[class_axis(y_pred)]
+    if numbers.shape != (classes,):
         raise ValueError(
-            f"class_weight has shape {_validate.shape(weights)}, y_pred has {classes} classes (dim 1): "
-            f"wanted ({classes},)."
+            f"{name} has shape {_validate.shape(numbers)}, y_pred has {classes} classes (dim 1): wanted ({classes},)."
         )
-    return weights.to(y_pred.dtype).to(y_pred.device)
+    return numbers.to(y_pred.dtype).to(y_pred.device)
 
 
 def along(vector: Tensor, values: Tensor, axis: int) -> Tensor:
@@ -257,3 +259,38 @@ def of_own_cost(cost: Callable[[Tensor], Tensor], given: Classes) -> Tensor:
         lambda y_pred: cost(-F.log_softmax(y_pred, class_axis(y_pred))),
         given,
     )
+
+
+def one_class_at_a_time(of_index: Callable[[Tensor, Tensor], Tensor], y_pred: Tensor) -> Tensor:
+    """The ℓ of every class, (N, C, …), from the ℓ of one, where each needs (N, C, …) numbers of its own.
+
+    Those are computed again in backward instead of kept, so that memory stays O(N·C). ``torch.func`` knows no
+    checkpoints, and the compiler decides for itself what to keep.
+    """
+    axis = class_axis(y_pred)
+    units = y_pred.select(axis, 0)
+    plain = torch.compiler.is_compiling() or _validate.inside_transform()
+
+    def of_class(number: int) -> Tensor:
+        index = torch.full_like(units, number, dtype=torch.long)
+        if plain:
+            return of_index(y_pred, index)
+        value: Tensor = checkpoint(of_index, y_pred, index, use_reentrant=False, preserve_rng_state=False)
+        return value
+
+    return torch.stack([of_class(number) for number in range(y_pred.shape[axis])], axis)
+
+
+def class_mass(given: Classes) -> Tensor:
+    """Σ_c w_c y_c per unit: the class weight of a loss that is not linear in the target."""
+    assert given.class_weight is not None
+    if given.class_index is not None:
+        return given.class_weight[given.class_index]
+    assert given.probabilities is not None
+    axis = class_axis(given.y_pred)
+    return (given.probabilities * along(given.class_weight, given.probabilities, axis)).sum(axis)
+
+
+def normalized(odds: Tensor) -> Tensor:
+    """Numbers per class that sum to 1 over the classes."""
+    return odds / odds.sum(class_axis(odds), keepdim=True)
