@@ -19,12 +19,15 @@ from torchobjectives import _exports, functional
 ROOT = Path(__file__).resolve().parent.parent
 
 PUBLIC = """
-    AdaptiveLogSoftmaxLoss BarronLoss BinaryCrossEntropyLoss CosineSimilarityLoss CrossEntropyLoss DiceLoss ElasticNet
-    FocalLoss GHMCLoss GHMRLoss GroupLasso HuberLoss L1 L1Loss L2 Loss MSELoss NLLLoss Objective Penalty RMSELoss
-    SmoothL1Loss SoftmaxFocalLoss Spec SymmetricCrossEntropyLoss as_loss barron_loss binary_cross_entropy_loss
-    cosine_similarity_loss cross_entropy_loss dice_loss focal_loss for_huggingface for_skorch from_config get ghmc_loss
-    ghmr_loss global_mean huber_loss l1_loss mse_loss nll_loss param_groups register rmse_loss select smooth_l1_loss
-    softmax_focal_loss symmetric_cross_entropy_loss totals
+    AdaptiveLogSoftmaxLoss BarronLoss BinaryCrossEntropyLoss BrierLoss ConfidencePenaltyLoss CosineSimilarityLoss
+    CrammerSingerLoss CrossEntropyLoss DiceLoss ElasticNet EntmaxLoss FocalLoss GHMCLoss GHMRLoss GroupLasso HuberLoss
+    L1 L1Loss L2 LogitNormLoss Loss MSELoss MultiMarginLoss NLLLoss OHEMLoss Objective Penalty Poly1Loss RMSELoss
+    SmoothL1Loss SoftmaxFocalLoss SparsemaxLoss Spec SymmetricCrossEntropyLoss ZLoss as_loss barron_loss
+    binary_cross_entropy_loss brier_loss confidence_penalty_loss cosine_similarity_loss crammer_singer_loss
+    cross_entropy_loss dice_loss entmax_loss focal_loss for_huggingface for_skorch from_config get ghmc_loss ghmr_loss
+    global_mean huber_loss l1_loss logit_norm_loss mse_loss multi_margin_loss nll_loss ohem_loss param_groups
+    poly1_loss register rmse_loss select smooth_l1_loss softmax_focal_loss sparsemax_loss symmetric_cross_entropy_loss
+    totals z_loss
 """
 LOSS_FUNCTIONS = [name for pairs in _exports.FAMILIES.values() for _, name in pairs if name]
 EXAMPLES = [f"torchobjectives.{m.name}" for m in pkgutil.walk_packages(torchobjectives.__path__)]

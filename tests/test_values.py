@@ -48,6 +48,9 @@ def _by_loops(case: Case, variant: Variant, y_pred: Tensor, y_true: Tensor, w: T
     if case.kind == "counted":
         values = np.array(case.reference(p, t, full, **hyper)).reshape(shape)
         return values * full, float((values * full).sum() / full.sum())
+    if case.kind == "chosen":
+        none, kept = (np.array(x).reshape(shape) for x in case.reference(p, t, full, **hyper))
+        return none, float(none.sum() / kept.sum()) if kept.sum() else 0.0
     values, mass = np.zeros(shape), full.copy()
     # The axis of one unit last: then a unit's place is the place of its numbers.
     last = (lambda x: np.moveaxis(x, case.unit_axis, -1)) if case.unit_axis is not None else (lambda x: x)

@@ -65,6 +65,51 @@ if TYPE_CHECKING:
     from torchobjectives.losses.binary import (
         ghmc_loss as ghmc_loss,
     )
+    from torchobjectives.losses.confidence import (
+        ConfidencePenaltyLoss as ConfidencePenaltyLoss,
+    )
+    from torchobjectives.losses.confidence import (
+        LogitNormLoss as LogitNormLoss,
+    )
+    from torchobjectives.losses.confidence import (
+        ZLoss as ZLoss,
+    )
+    from torchobjectives.losses.confidence import (
+        confidence_penalty_loss as confidence_penalty_loss,
+    )
+    from torchobjectives.losses.confidence import (
+        logit_norm_loss as logit_norm_loss,
+    )
+    from torchobjectives.losses.confidence import (
+        z_loss as z_loss,
+    )
+    from torchobjectives.losses.margin import (
+        CrammerSingerLoss as CrammerSingerLoss,
+    )
+    from torchobjectives.losses.margin import (
+        EntmaxLoss as EntmaxLoss,
+    )
+    from torchobjectives.losses.margin import (
+        MultiMarginLoss as MultiMarginLoss,
+    )
+    from torchobjectives.losses.margin import (
+        SparsemaxLoss as SparsemaxLoss,
+    )
+    from torchobjectives.losses.margin import (
+        crammer_singer_loss as crammer_singer_loss,
+    )
+    from torchobjectives.losses.margin import (
+        entmax_loss as entmax_loss,
+    )
+    from torchobjectives.losses.margin import (
+        multi_margin_loss as multi_margin_loss,
+    )
+    from torchobjectives.losses.margin import (
+        sparsemax_loss as sparsemax_loss,
+    )
+    from torchobjectives.losses.multiclass import (
+        BrierLoss as BrierLoss,
+    )
     from torchobjectives.losses.multiclass import (
         CrossEntropyLoss as CrossEntropyLoss,
     )
@@ -72,13 +117,28 @@ if TYPE_CHECKING:
         NLLLoss as NLLLoss,
     )
     from torchobjectives.losses.multiclass import (
+        OHEMLoss as OHEMLoss,
+    )
+    from torchobjectives.losses.multiclass import (
+        Poly1Loss as Poly1Loss,
+    )
+    from torchobjectives.losses.multiclass import (
         SoftmaxFocalLoss as SoftmaxFocalLoss,
+    )
+    from torchobjectives.losses.multiclass import (
+        brier_loss as brier_loss,
     )
     from torchobjectives.losses.multiclass import (
         cross_entropy_loss as cross_entropy_loss,
     )
     from torchobjectives.losses.multiclass import (
         nll_loss as nll_loss,
+    )
+    from torchobjectives.losses.multiclass import (
+        ohem_loss as ohem_loss,
+    )
+    from torchobjectives.losses.multiclass import (
+        poly1_loss as poly1_loss,
     )
     from torchobjectives.losses.multiclass import (
         softmax_focal_loss as softmax_focal_loss,
@@ -175,32 +235,46 @@ __all__ = [
     "AdaptiveLogSoftmaxLoss",
     "BarronLoss",
     "BinaryCrossEntropyLoss",
+    "BrierLoss",
+    "ConfidencePenaltyLoss",
     "CosineSimilarityLoss",
+    "CrammerSingerLoss",
     "CrossEntropyLoss",
     "DiceLoss",
     "ElasticNet",
+    "EntmaxLoss",
     "FocalLoss",
     "GHMCLoss",
     "GHMRLoss",
     "GroupLasso",
     "HuberLoss",
     "L1Loss",
+    "LogitNormLoss",
     "Loss",
     "MSELoss",
+    "MultiMarginLoss",
     "NLLLoss",
+    "OHEMLoss",
     "Objective",
     "Penalty",
+    "Poly1Loss",
     "RMSELoss",
     "SmoothL1Loss",
     "SoftmaxFocalLoss",
+    "SparsemaxLoss",
     "Spec",
     "SymmetricCrossEntropyLoss",
+    "ZLoss",
     "as_loss",
     "barron_loss",
     "binary_cross_entropy_loss",
+    "brier_loss",
+    "confidence_penalty_loss",
     "cosine_similarity_loss",
+    "crammer_singer_loss",
     "cross_entropy_loss",
     "dice_loss",
+    "entmax_loss",
     "focal_loss",
     "for_huggingface",
     "for_skorch",
@@ -211,16 +285,22 @@ __all__ = [
     "global_mean",
     "huber_loss",
     "l1_loss",
+    "logit_norm_loss",
     "mse_loss",
+    "multi_margin_loss",
     "nll_loss",
+    "ohem_loss",
     "param_groups",
+    "poly1_loss",
     "register",
     "rmse_loss",
     "select",
     "smooth_l1_loss",
     "softmax_focal_loss",
+    "sparsemax_loss",
     "symmetric_cross_entropy_loss",
     "totals",
+    "z_loss",
 ]
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from torchobjectives import _validate
 from torchobjectives._link import UNIT, class_axis
-from torchobjectives._reduction import fill_dead, one_dtype, unit_weight
+from torchobjectives._reduction import Reduction, fill_dead, one_dtype, reduce, reduce_kernel, unit_weight
 
 
 class Classes(NamedTuple):
@@ -257,3 +257,28 @@ def of_own_cost(cost: Callable[[Tensor], Tensor], given: Classes) -> Tensor:
         lambda y_pred: cost(-F.log_softmax(y_pred, class_axis(y_pred))),
         given,
     )
+
+
+def target_of(given: Classes) -> Tensor:
+    """The class indices or the probabilities, whichever there are."""
+    target = given.class_index if given.class_index is not None else given.probabilities
+    assert target is not None
+    return target
+
+
+def reduced_cross_entropy(
+    y_pred: Tensor, given: Classes, reduction: Reduction, *, label_smoothing: float = 0.0
+) -> Tensor:
+    """Cross-entropy of logits, which may have been changed since they were ``given``."""
+    target = target_of(given)
+    if given.plain:
+        return reduce_kernel(F.cross_entropy, y_pred, target, None, reduction, label_smoothing=label_smoothing)
+    values = F.cross_entropy(
+        y_pred, target, weight=given.class_weight, reduction="none", label_smoothing=label_smoothing
+    )
+    return reduce(values, given.w, reduction, mass=given.mass)
+
+
+def normalized(odds: Tensor) -> Tensor:
+    """Odds ≥ 0 as probabilities over the class axis."""
+    return odds / odds.sum(class_axis(odds), keepdim=True)
