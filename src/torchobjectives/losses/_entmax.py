@@ -91,7 +91,10 @@ def _project(x: Tensor, alpha: float, axis: int) -> _Projection:
         sigma = sigma + (p.sum(axis, keepdim=True) - 1) / s.sum(axis, keepdim=True)
         if low is not None:
             sigma = sigma.clamp(min=low, max=low + width)
-    return _Projection(*_powers(t, sigma, alpha), sigma, top)
+    p, s = _powers(t, sigma, alpha)
+    # What is missing from 1 belongs to the steepest classes, whose p the last bit of σ moves most (α > 2, at the edge).
+    p = (p + s * ((1 - p.sum(axis, keepdim=True)) / s.sum(axis, keepdim=True))).clamp(min=0)
+    return _Projection(p, s, sigma, top)
 
 
 def _own_value(x: Tensor, index: Tensor, alpha: float, found: _Projection) -> Tensor:

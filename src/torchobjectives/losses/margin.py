@@ -76,7 +76,7 @@ def multi_margin_loss(
 def _own_hinges(y_pred: Tensor, index: Tensor, p: int, margin: float) -> Tensor:
     axis = class_axis(y_pred)
     own = y_pred.gather(axis, index.unsqueeze(axis))
-    hinges = (y_pred - own + margin).clamp(min=0).masked_fill(one_hot(index, y_pred), 0.0)
+    hinges = torch.relu(y_pred - own + margin).masked_fill(one_hot(index, y_pred), 0.0)
     return (hinges if p == 1 else hinges * hinges).mean(axis)
 
 
@@ -91,13 +91,13 @@ def _all_hinges(y_pred: Tensor, p: int, margin: float) -> Tensor:
     count = torch.searchsorted(rising.detach().contiguous(), reach.detach().contiguous())
     first = _prefix_sum(rising, count)
     if p == 1:
-        values = count * reach - first - (reach - below).clamp(min=0)
+        values = count * reach - first - torch.relu(reach - below)
     else:
         values = (
             count * reach.square()
             - 2 * reach * first
             + _prefix_sum(rising.square(), count)
-            - (reach - below).clamp(min=0).square()
+            - torch.relu(reach - below).square()
         )
     return values.movedim(-1, axis) / y_pred.shape[axis]
 
@@ -187,7 +187,7 @@ def _own_worst(y_pred: Tensor, index: Tensor, margin: float) -> Tensor:
     axis = class_axis(y_pred)
     own = y_pred.gather(axis, index.unsqueeze(axis)).squeeze(axis)
     worst = y_pred.masked_fill(one_hot(index, y_pred), -torch.inf).amax(axis)
-    return (worst - own + margin).clamp(min=0)
+    return torch.relu(worst - own + margin)
 
 
 def _all_worst(y_pred: Tensor, margin: float) -> Tensor:
@@ -196,7 +196,7 @@ def _all_worst(y_pred: Tensor, margin: float) -> Tensor:
     best, index = y_pred.max(axis, keepdim=True)
     is_best = one_hot(index.squeeze(axis), y_pred)
     second = y_pred.masked_fill(is_best, -torch.inf).amax(axis, keepdim=True)
-    return (torch.where(is_best, second, best) - y_pred + margin).clamp(min=0)
+    return torch.relu(torch.where(is_best, second, best) - y_pred + margin)
 
 
 @final

@@ -1,0 +1,1 @@
+"""Tests of single families: identities, fixtures, tails, calibration, messages."""
