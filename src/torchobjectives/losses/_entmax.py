@@ -36,14 +36,10 @@ def _powers(t: Tensor, sigma: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
     if alpha == 1.5:
         root = (1 + excess).clamp(min=0)
         return root * root, root
-    inside = excess > -1
-    # By way of log1p: for α near 1 the base is near 1 and the exponent large.
-    log_p = torch.log1p(torch.where(inside, excess, 0.0)) / (alpha - 1)
+    log_p = torch.log1p(excess.clamp(min=-1)) / (alpha - 1)
+    p = log_p.exp()
     # For α > 2 the slope is infinite at p = 0; a bound keeps 0 · s a 0.
-    s = torch.exp((2 - alpha) * log_p).clamp(max=torch.finfo(t.dtype).max ** 0.25)
-    # What is not above the edge is 0, but NaN stays NaN.
-    outside = excess <= -1
-    return torch.where(outside, 0.0, torch.exp(log_p) + excess * 0), torch.where(outside, 0.0, s)
+    return p, torch.where(p > 0, ((2 - alpha) * log_p).exp().clamp(max=torch.finfo(p.dtype).max ** 0.25), 0.0)
 
 
 def _by_sorting(t: Tensor, alpha: float, axis: int) -> Tensor:
@@ -72,7 +68,10 @@ def _by_bisection(t: Tensor, alpha: float, axis: int) -> tuple[Tensor, float]:
     # at the edge is infinitely steep.
     for _ in range(bits // 2 + 1 if alpha <= 2 else bits + 6):
         width = width / 2
-        low = torch.where(_powers(t, low + width, alpha)[0].sum(axis, keepdim=True) >= 1, low + width, low)
+        total = (
+            (torch.log1p(((alpha - 1) * (t - low - width)).clamp(min=-1)) / (alpha - 1)).exp().sum(axis, keepdim=True)
+        )
+        low = torch.where(total >= 1, low + width, low)
     return low, width
 
 
@@ -97,17 +96,17 @@ def _project(x: Tensor, alpha: float, axis: int) -> _Projection:
     return _Projection(p, s, sigma, top)
 
 
-def _own_value(x: Tensor, index: Tensor, alpha: float, found: _Projection) -> Tensor:
-    """The loss of the class ``index`` per unit; relatively exact where its p is near 1."""
+def _own_value(x: Tensor, index: Tensor, alpha: float, found: _Projection, powers: Tensor) -> Tensor:
+    """The loss of the class ``index`` per unit, from p^α; relatively exact where its p is near 1."""
     axis = class_axis(x)
     gap = x.detach().gather(axis, index.unsqueeze(axis)) - found.top
-    value = found.sigma - gap - (1 - found.p.pow(alpha).sum(axis, keepdim=True)) / alpha
-    others = found.p.masked_fill(one_hot(index, x), 0.0)
-    rest = others.sum(axis, keepdim=True)
+    value = found.sigma - gap - (1 - powers.sum(axis, keepdim=True)) / alpha
+    own = one_hot(index, x)
+    rest = found.p.masked_fill(own, 0.0).sum(axis, keepdim=True)
     near = rest < 0.5
     held = torch.where(near, rest, 0.0)
     log = (alpha - 1) * torch.log1p(-held) + torch.log1p((alpha - 1) * held)
-    small = others.pow(alpha).sum(axis, keepdim=True) / alpha - torch.expm1(log) / (alpha * (alpha - 1))
+    small = powers.masked_fill(own, 0.0).sum(axis, keepdim=True) / alpha - torch.expm1(log) / (alpha * (alpha - 1))
     return torch.where(near, small, value).squeeze(axis)
 
 
@@ -115,15 +114,17 @@ def _own_loss(x: Tensor, index: Tensor, alpha: float) -> Tensor:
     axis = class_axis(x)
     found = _project(x, alpha, axis)
     own = x.gather(axis, index.unsqueeze(axis)).squeeze(axis)
-    return _own_value(x, index, alpha, found) + (_curve(x, found, axis).squeeze(axis) - (own - own.detach()))
+    value = _own_value(x, index, alpha, found, found.p.pow(alpha))
+    return value + (_curve(x, found, axis).squeeze(axis) - (own - own.detach()))
 
 
 def _all_losses(x: Tensor, alpha: float) -> Tensor:
     axis = class_axis(x)
     found = _project(x, alpha, axis)
-    values = found.sigma - (x.detach() - found.top) - (1 - found.p.pow(alpha).sum(axis, keepdim=True)) / alpha
+    powers = found.p.pow(alpha)
+    values = found.sigma - (x.detach() - found.top) - (1 - powers.sum(axis, keepdim=True)) / alpha
     best = found.p.argmax(axis)
-    values = torch.where(one_hot(best, x), _own_value(x, best, alpha, found).unsqueeze(axis), values)
+    values = torch.where(one_hot(best, x), _own_value(x, best, alpha, found, powers).unsqueeze(axis), values)
     return values + (_curve(x, found, axis) - (x - x.detach()))
 
 
