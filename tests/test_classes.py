@@ -183,7 +183,6 @@ def test_the_function_checks_what_the_class_checks(name: str) -> None:
     y_pred, y_true = case.variants[0].sample(generator(0), 2)
     for field in case.loss_class.fields().values():
         if isinstance(field.default, float):
-            wrong = case.variants[0].hyper | {field.name: math.nan}
             with pytest.raises(ValueError, match=field.name):
                 getattr(functional, name)(y_pred, y_true, **case.variants[0].hyper | {field.name: math.nan})
             with pytest.raises(ValueError, match=field.name):

@@ -45,6 +45,9 @@ def _by_loops(case: Case, variant: Variant, y_pred: Tensor, y_true: Tensor, w: T
     if case.kind == "batch":
         value = case.reference(p, t, full, **hyper)
         return value, value
+    if case.kind == "chosen":
+        none, kept = (np.array(x).reshape(shape) for x in case.reference(p, t, full, **hyper))
+        return none, float(none.sum() / kept.sum()) if kept.sum() else 0.0
     values, mass = np.zeros(shape), full.copy()
     if case.kind == "counted":
         values = np.array(case.reference(p, t, full, **hyper)).reshape(shape)

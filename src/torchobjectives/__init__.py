@@ -89,6 +89,24 @@ if TYPE_CHECKING:
     from torchobjectives.losses.binary import (
         zlpr_loss as zlpr_loss,
     )
+    from torchobjectives.losses.confidence import (
+        ConfidencePenaltyLoss as ConfidencePenaltyLoss,
+    )
+    from torchobjectives.losses.confidence import (
+        LogitNormLoss as LogitNormLoss,
+    )
+    from torchobjectives.losses.confidence import (
+        ZLoss as ZLoss,
+    )
+    from torchobjectives.losses.confidence import (
+        confidence_penalty_loss as confidence_penalty_loss,
+    )
+    from torchobjectives.losses.confidence import (
+        logit_norm_loss as logit_norm_loss,
+    )
+    from torchobjectives.losses.confidence import (
+        z_loss as z_loss,
+    )
     from torchobjectives.losses.longtail import (
         BalancedSoftmaxLoss as BalancedSoftmaxLoss,
     )
@@ -116,6 +134,33 @@ if TYPE_CHECKING:
     from torchobjectives.losses.longtail import (
         seesaw_loss as seesaw_loss,
     )
+    from torchobjectives.losses.margin import (
+        CrammerSingerLoss as CrammerSingerLoss,
+    )
+    from torchobjectives.losses.margin import (
+        EntmaxLoss as EntmaxLoss,
+    )
+    from torchobjectives.losses.margin import (
+        MultiMarginLoss as MultiMarginLoss,
+    )
+    from torchobjectives.losses.margin import (
+        SparsemaxLoss as SparsemaxLoss,
+    )
+    from torchobjectives.losses.margin import (
+        crammer_singer_loss as crammer_singer_loss,
+    )
+    from torchobjectives.losses.margin import (
+        entmax_loss as entmax_loss,
+    )
+    from torchobjectives.losses.margin import (
+        multi_margin_loss as multi_margin_loss,
+    )
+    from torchobjectives.losses.margin import (
+        sparsemax_loss as sparsemax_loss,
+    )
+    from torchobjectives.losses.multiclass import (
+        BrierLoss as BrierLoss,
+    )
     from torchobjectives.losses.multiclass import (
         CrossEntropyLoss as CrossEntropyLoss,
     )
@@ -123,13 +168,28 @@ if TYPE_CHECKING:
         NLLLoss as NLLLoss,
     )
     from torchobjectives.losses.multiclass import (
+        OHEMLoss as OHEMLoss,
+    )
+    from torchobjectives.losses.multiclass import (
+        Poly1Loss as Poly1Loss,
+    )
+    from torchobjectives.losses.multiclass import (
         SoftmaxFocalLoss as SoftmaxFocalLoss,
+    )
+    from torchobjectives.losses.multiclass import (
+        brier_loss as brier_loss,
     )
     from torchobjectives.losses.multiclass import (
         cross_entropy_loss as cross_entropy_loss,
     )
     from torchobjectives.losses.multiclass import (
         nll_loss as nll_loss,
+    )
+    from torchobjectives.losses.multiclass import (
+        ohem_loss as ohem_loss,
+    )
+    from torchobjectives.losses.multiclass import (
+        poly1_loss as poly1_loss,
     )
     from torchobjectives.losses.multiclass import (
         softmax_focal_loss as softmax_focal_loss,
@@ -303,10 +363,14 @@ __all__ = [
     "BiTemperedLoss",
     "BinaryCrossEntropyLoss",
     "BootstrapLoss",
+    "BrierLoss",
+    "ConfidencePenaltyLoss",
     "CosineSimilarityLoss",
+    "CrammerSingerLoss",
     "CrossEntropyLoss",
     "DiceLoss",
     "ElasticNet",
+    "EntmaxLoss",
     "FocalLoss",
     "ForwardCorrectionLoss",
     "GCELoss",
@@ -319,25 +383,31 @@ __all__ = [
     "L1Loss",
     "LDAMLoss",
     "LogitAdjustedLoss",
+    "LogitNormLoss",
     "Loss",
     "MAEClassificationLoss",
     "MCCLoss",
     "MSELoss",
+    "MultiMarginLoss",
     "NLLLoss",
     "NNPULoss",
     "NormalizedCrossEntropyLoss",
+    "OHEMLoss",
     "Objective",
     "PairwiseAUCLoss",
     "Penalty",
+    "Poly1Loss",
     "RMSELoss",
     "SeesawLoss",
     "SmoothL1Loss",
     "SoftFBetaLoss",
     "SoftMarginLoss",
     "SoftmaxFocalLoss",
+    "SparsemaxLoss",
     "Spec",
     "SymmetricCrossEntropyLoss",
     "ZLPRLoss",
+    "ZLoss",
     "active_passive_loss",
     "as_loss",
     "asymmetric_loss",
@@ -346,10 +416,14 @@ __all__ = [
     "bi_tempered_loss",
     "binary_cross_entropy_loss",
     "bootstrap_loss",
+    "brier_loss",
     "class_balanced_weights",
+    "confidence_penalty_loss",
     "cosine_similarity_loss",
+    "crammer_singer_loss",
     "cross_entropy_loss",
     "dice_loss",
+    "entmax_loss",
     "focal_loss",
     "for_huggingface",
     "for_skorch",
@@ -366,14 +440,18 @@ __all__ = [
     "l1_loss",
     "ldam_loss",
     "logit_adjusted_loss",
+    "logit_norm_loss",
     "mae_classification_loss",
     "mcc_loss",
     "mse_loss",
+    "multi_margin_loss",
     "nll_loss",
     "nnpu_loss",
     "normalized_cross_entropy_loss",
+    "ohem_loss",
     "pairwise_auc_loss",
     "param_groups",
+    "poly1_loss",
     "register",
     "rmse_loss",
     "seesaw_loss",
@@ -382,8 +460,10 @@ __all__ = [
     "soft_fbeta_loss",
     "soft_margin_loss",
     "softmax_focal_loss",
+    "sparsemax_loss",
     "symmetric_cross_entropy_loss",
     "totals",
+    "z_loss",
     "zlpr_loss",
 ]
 

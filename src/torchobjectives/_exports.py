@@ -58,6 +58,20 @@ FAMILIES: Final[dict[str, tuple[tuple[str, str | None], ...]]] = {
         ("CrossEntropyLoss", "cross_entropy_loss"),
         ("NLLLoss", "nll_loss"),
         ("SoftmaxFocalLoss", "softmax_focal_loss"),
+        ("Poly1Loss", "poly1_loss"),
+        ("BrierLoss", "brier_loss"),
+        ("OHEMLoss", "ohem_loss"),
+    ),
+    "confidence": (
+        ("ConfidencePenaltyLoss", "confidence_penalty_loss"),
+        ("ZLoss", "z_loss"),
+        ("LogitNormLoss", "logit_norm_loss"),
+    ),
+    "margin": (
+        ("MultiMarginLoss", "multi_margin_loss"),
+        ("CrammerSingerLoss", "crammer_singer_loss"),
+        ("SparsemaxLoss", "sparsemax_loss"),
+        ("EntmaxLoss", "entmax_loss"),
     ),
     "adaptive": (("AdaptiveLogSoftmaxLoss", None),),
     "longtail": (

@@ -21,6 +21,15 @@ from torchobjectives.losses.binary import (
 from torchobjectives.losses.binary import (
     zlpr_loss as zlpr_loss,
 )
+from torchobjectives.losses.confidence import (
+    confidence_penalty_loss as confidence_penalty_loss,
+)
+from torchobjectives.losses.confidence import (
+    logit_norm_loss as logit_norm_loss,
+)
+from torchobjectives.losses.confidence import (
+    z_loss as z_loss,
+)
 from torchobjectives.losses.longtail import (
     balanced_softmax_loss as balanced_softmax_loss,
 )
@@ -33,11 +42,32 @@ from torchobjectives.losses.longtail import (
 from torchobjectives.losses.longtail import (
     seesaw_loss as seesaw_loss,
 )
+from torchobjectives.losses.margin import (
+    crammer_singer_loss as crammer_singer_loss,
+)
+from torchobjectives.losses.margin import (
+    entmax_loss as entmax_loss,
+)
+from torchobjectives.losses.margin import (
+    multi_margin_loss as multi_margin_loss,
+)
+from torchobjectives.losses.margin import (
+    sparsemax_loss as sparsemax_loss,
+)
+from torchobjectives.losses.multiclass import (
+    brier_loss as brier_loss,
+)
 from torchobjectives.losses.multiclass import (
     cross_entropy_loss as cross_entropy_loss,
 )
 from torchobjectives.losses.multiclass import (
     nll_loss as nll_loss,
+)
+from torchobjectives.losses.multiclass import (
+    ohem_loss as ohem_loss,
+)
+from torchobjectives.losses.multiclass import (
+    poly1_loss as poly1_loss,
 )
 from torchobjectives.losses.multiclass import (
     softmax_focal_loss as softmax_focal_loss,
@@ -117,9 +147,13 @@ __all__ = [
     "bi_tempered_loss",
     "binary_cross_entropy_loss",
     "bootstrap_loss",
+    "brier_loss",
+    "confidence_penalty_loss",
     "cosine_similarity_loss",
+    "crammer_singer_loss",
     "cross_entropy_loss",
     "dice_loss",
+    "entmax_loss",
     "focal_loss",
     "forward_correction_loss",
     "gce_loss",
@@ -131,19 +165,25 @@ __all__ = [
     "l1_loss",
     "ldam_loss",
     "logit_adjusted_loss",
+    "logit_norm_loss",
     "mae_classification_loss",
     "mcc_loss",
     "mse_loss",
+    "multi_margin_loss",
     "nll_loss",
     "nnpu_loss",
     "normalized_cross_entropy_loss",
+    "ohem_loss",
     "pairwise_auc_loss",
+    "poly1_loss",
     "rmse_loss",
     "seesaw_loss",
     "smooth_l1_loss",
     "soft_fbeta_loss",
     "soft_margin_loss",
     "softmax_focal_loss",
+    "sparsemax_loss",
     "symmetric_cross_entropy_loss",
+    "z_loss",
     "zlpr_loss",
 ]

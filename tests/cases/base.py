@@ -114,7 +114,7 @@ class Case:
     name: str
     variants: tuple[Variant, ...]
     reference: Callable[..., Any] | None
-    kind: Literal["unit", "counted", "batch"] = "unit"
+    kind: Literal["unit", "counted", "chosen", "batch"] = "unit"
     # The axis that belongs to one unit: the classes, or a vector's components.
     unit_axis: int | None = None
     # The sizes of prediction at which value and slope are promised to be finite (log-scales: 30).

@@ -55,7 +55,39 @@ CASES: tuple[Case, ...] = (
         Variant(classes, {"gamma": 0.0}),
         unit_axis=1,
     ),
+    case(
+        "poly1_loss",
+        ref.poly1,
+        Variant(classes),
+        Variant(pixels, {"epsilon": -1.0, "class_weight": WEIGHTS}),
+        Variant(soft_classes, {"epsilon": 2.5, "class_weight": SOME_WEIGHTS}),
+        unit_axis=1,
+    ),
+    case(
+        "brier_loss",
+        ref.brier,
+        Variant(classes),
+        Variant(pixels, {"class_weight": WEIGHTS}),
+        Variant(soft_classes),
+        Variant(soft_classes, {"class_weight": SOME_WEIGHTS}),
+        unit_axis=1,
+    ),
+    case(
+        "ohem_loss",
+        ref.ohem,
+        Variant(classes),
+        Variant(pixels, {"fraction": 0.5, "class_weight": WEIGHTS}),
+        Variant(soft_classes, {"fraction": 0.3, "class_weight": SOME_WEIGHTS}),
+        Variant(classes, {"fraction": 1.0}, keeps=("duplication", "micro_batch")),
+        unit_axis=1,
+        kind="chosen",
+    ),
 )
+
+ZEROS = t64([[0.0, 0.0, 0.0]]), torch.tensor([1])
+SEVEN = t64([[0.7, 0.3]]).log(), torch.tensor([0])
+HARDEST = math.log(math.exp(-1) + 1 + math.exp(3))
+SECOND = math.log(math.exp(2) + math.exp(1) + math.exp(0.1)) - 2
 
 GOLDEN: tuple[Golden, ...] = (
     ("cross_entropy_loss", (X, K), {}, 1.212030709),
@@ -71,4 +103,15 @@ GOLDEN: tuple[Golden, ...] = (
     ("softmax_focal_loss", (X, K), {}, 0.9461031737),
     ("softmax_focal_loss", (X, K), {"gamma": 0.5}, 1.098276203),
     ("softmax_focal_loss", (X, K), {"gamma": 0.0}, 1.212030709),
+    ("poly1_loss", (X, K), {}, 1.690833852),
+    ("poly1_loss", (X, K), {"epsilon": 0.0}, 1.212030709),
+    ("poly1_loss", ZEROS, {"epsilon": -1.0}, math.log(3) - 2 / 3),
+    ("brier_loss", ZEROS, {}, 4 / 9 + 2 / 9),
+    ("brier_loss", SEVEN, {}, 0.18),
+    ("brier_loss", (SEVEN[0], t64([[0.7, 0.3]])), {}, 0.0),
+    ("brier_loss", (SEVEN[0], t64([[0.5, 0.5]])), {"class_weight": t64([1, 3])}, 0.08),
+    ("ohem_loss", (X, K), {}, 1.212030709),
+    ("ohem_loss", (X, K), {"fraction": 0.5}, (HARDEST + SECOND) / 2),
+    ("ohem_loss", (X, K), {"fraction": 0.3}, HARDEST),
+    ("ohem_loss", (X, K), {"fraction": 0.5, "class_weight": W}, (2 * HARDEST + SECOND) / 3),
 )

@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from torchobjectives import _validate
 from torchobjectives._link import UNIT, class_axis
-from torchobjectives._reduction import fill_dead, one_dtype, unit_weight
+from torchobjectives._reduction import Reduction, fill_dead, one_dtype, reduce, reduce_kernel, unit_weight
 
 
 class Classes(NamedTuple):
@@ -291,6 +291,26 @@ def class_mass(given: Classes) -> Tensor:
     return (given.probabilities * along(given.class_weight, given.probabilities, axis)).sum(axis)
 
 
+def target_of(given: Classes) -> Tensor:
+    """The class indices or the probabilities, whichever there are."""
+    target = given.class_index if given.class_index is not None else given.probabilities
+    assert target is not None
+    return target
+
+
+def reduced_cross_entropy(
+    y_pred: Tensor, given: Classes, reduction: Reduction, *, label_smoothing: float = 0.0
+) -> Tensor:
+    """Cross-entropy of logits, which may have been changed since they were ``given``."""
+    target = target_of(given)
+    if given.plain:
+        return reduce_kernel(F.cross_entropy, y_pred, target, None, reduction, label_smoothing=label_smoothing)
+    values = F.cross_entropy(
+        y_pred, target, weight=given.class_weight, reduction="none", label_smoothing=label_smoothing
+    )
+    return reduce(values, given.w, reduction, mass=given.mass)
+
+
 def normalized(odds: Tensor) -> Tensor:
-    """Numbers per class that sum to 1 over the classes."""
+    """Odds ≥ 0 as probabilities over the class axis."""
     return odds / odds.sum(class_axis(odds), keepdim=True)

@@ -108,12 +108,15 @@ class AdaptiveLogSoftmaxLoss(Loss):
         y_true="classes",
         unit="sample",
         link=SOFTMAX,
-        claims=("proper",),
+        claims=("proper", "convex", "robust"),
         exemptions={
             "compile": "which clusters are evaluated depends on the data",
             "vmap": "which clusters are evaluated depends on the data",
         },
+        use="Tens of thousands of classes with a long tail, as words: the output layer dominates time and memory.",
+        avoid="Few classes, or all about as frequent: a linear layer and cross_entropy_loss.",
         paper="Grave et al. 2017, arXiv:1609.04309",
+        cites=("grave2017efficient",),
     )
 
     in_features: int

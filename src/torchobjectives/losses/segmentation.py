@@ -212,7 +212,11 @@ class DiceLoss(Loss):
             duplication="with sum_over='sample' the mean runs over (sample, class) pairs, whatever they weigh",
             scaling="with smooth > 0 a fixed number is added to weighted sums",
         ),
+        claims=("improper",),
+        use="Small regions in large images, judged by their overlap: the background does not drown them.",
+        avoid="Probabilities of pixels are wanted, or many images are empty: add or take cross_entropy_loss.",
         paper="Milletari et al. 2016, arXiv:1606.04797; Sudre et al. 2017, arXiv:1707.03237",
+        cites=("milletari2016vnet", "sudre2017generalised"),
     )
 
     smooth: float = 0.0
