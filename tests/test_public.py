@@ -19,12 +19,15 @@ from torchobjectives import _exports, functional
 ROOT = Path(__file__).resolve().parent.parent
 
 PUBLIC = """
-    AdaptiveLogSoftmaxLoss BarronLoss BinaryCrossEntropyLoss CosineSimilarityLoss CrossEntropyLoss DiceLoss ElasticNet
-    FocalLoss GHMCLoss GHMRLoss GroupLasso HuberLoss L1 L1Loss L2 Loss MSELoss NLLLoss Objective Penalty RMSELoss
-    SmoothL1Loss SoftmaxFocalLoss Spec SymmetricCrossEntropyLoss as_loss barron_loss binary_cross_entropy_loss
-    cosine_similarity_loss cross_entropy_loss dice_loss focal_loss for_huggingface for_skorch from_config get ghmc_loss
-    ghmr_loss global_mean huber_loss l1_loss mse_loss nll_loss param_groups register rmse_loss select smooth_l1_loss
-    softmax_focal_loss symmetric_cross_entropy_loss totals
+    AdaptiveLogSoftmaxLoss BalancedL1Loss BarronLoss BinaryCrossEntropyLoss CCCLoss CauchyLoss CharbonnierLoss
+    CosineSimilarityLoss CrossEntropyLoss DiceLoss ElasticNet EpsilonInsensitiveLoss FocalLoss GHMCLoss GHMRLoss
+    GemanMcClureLoss GroupLasso HuberLoss L1 L1Loss L2 LogCoshLoss Loss MAPELoss MSELoss MSLELoss NLLLoss Objective
+    PearsonLoss Penalty RMSELoss SMAPELoss SiLogLoss SmoothL1Loss SoftmaxFocalLoss Spec SymmetricCrossEntropyLoss
+    TukeyLoss WelschLoss WingLoss as_loss balanced_l1_loss barron_loss binary_cross_entropy_loss cauchy_loss ccc_loss
+    charbonnier_loss cosine_similarity_loss cross_entropy_loss dice_loss epsilon_insensitive_loss focal_loss
+    for_huggingface for_skorch from_config geman_mcclure_loss get ghmc_loss ghmr_loss global_mean huber_loss l1_loss
+    log_cosh_loss mape_loss mse_loss msle_loss nll_loss param_groups pearson_loss register rmse_loss select silog_loss
+    smape_loss smooth_l1_loss softmax_focal_loss symmetric_cross_entropy_loss totals tukey_loss welsch_loss wing_loss
 """
 LOSS_FUNCTIONS = [name for pairs in _exports.FAMILIES.values() for _, name in pairs if name]
 EXAMPLES = [f"torchobjectives.{m.name}" for m in pkgutil.walk_packages(torchobjectives.__path__)]

@@ -47,6 +47,18 @@ if TYPE_CHECKING:
     from torchobjectives.losses.adaptive import (
         AdaptiveLogSoftmaxLoss as AdaptiveLogSoftmaxLoss,
     )
+    from torchobjectives.losses.agreement import (
+        CCCLoss as CCCLoss,
+    )
+    from torchobjectives.losses.agreement import (
+        PearsonLoss as PearsonLoss,
+    )
+    from torchobjectives.losses.agreement import (
+        ccc_loss as ccc_loss,
+    )
+    from torchobjectives.losses.agreement import (
+        pearson_loss as pearson_loss,
+    )
     from torchobjectives.losses.binary import (
         BinaryCrossEntropyLoss as BinaryCrossEntropyLoss,
     )
@@ -93,6 +105,9 @@ if TYPE_CHECKING:
         CosineSimilarityLoss as CosineSimilarityLoss,
     )
     from torchobjectives.losses.regression import (
+        EpsilonInsensitiveLoss as EpsilonInsensitiveLoss,
+    )
+    from torchobjectives.losses.regression import (
         GHMRLoss as GHMRLoss,
     )
     from torchobjectives.losses.regression import (
@@ -114,6 +129,9 @@ if TYPE_CHECKING:
         cosine_similarity_loss as cosine_similarity_loss,
     )
     from torchobjectives.losses.regression import (
+        epsilon_insensitive_loss as epsilon_insensitive_loss,
+    )
+    from torchobjectives.losses.regression import (
         ghmr_loss as ghmr_loss,
     )
     from torchobjectives.losses.regression import (
@@ -131,11 +149,83 @@ if TYPE_CHECKING:
     from torchobjectives.losses.regression import (
         smooth_l1_loss as smooth_l1_loss,
     )
+    from torchobjectives.losses.relative import (
+        MAPELoss as MAPELoss,
+    )
+    from torchobjectives.losses.relative import (
+        MSLELoss as MSLELoss,
+    )
+    from torchobjectives.losses.relative import (
+        SiLogLoss as SiLogLoss,
+    )
+    from torchobjectives.losses.relative import (
+        SMAPELoss as SMAPELoss,
+    )
+    from torchobjectives.losses.relative import (
+        mape_loss as mape_loss,
+    )
+    from torchobjectives.losses.relative import (
+        msle_loss as msle_loss,
+    )
+    from torchobjectives.losses.relative import (
+        silog_loss as silog_loss,
+    )
+    from torchobjectives.losses.relative import (
+        smape_loss as smape_loss,
+    )
+    from torchobjectives.losses.robust import (
+        BalancedL1Loss as BalancedL1Loss,
+    )
     from torchobjectives.losses.robust import (
         BarronLoss as BarronLoss,
     )
     from torchobjectives.losses.robust import (
+        CauchyLoss as CauchyLoss,
+    )
+    from torchobjectives.losses.robust import (
+        CharbonnierLoss as CharbonnierLoss,
+    )
+    from torchobjectives.losses.robust import (
+        GemanMcClureLoss as GemanMcClureLoss,
+    )
+    from torchobjectives.losses.robust import (
+        LogCoshLoss as LogCoshLoss,
+    )
+    from torchobjectives.losses.robust import (
+        TukeyLoss as TukeyLoss,
+    )
+    from torchobjectives.losses.robust import (
+        WelschLoss as WelschLoss,
+    )
+    from torchobjectives.losses.robust import (
+        WingLoss as WingLoss,
+    )
+    from torchobjectives.losses.robust import (
+        balanced_l1_loss as balanced_l1_loss,
+    )
+    from torchobjectives.losses.robust import (
         barron_loss as barron_loss,
+    )
+    from torchobjectives.losses.robust import (
+        cauchy_loss as cauchy_loss,
+    )
+    from torchobjectives.losses.robust import (
+        charbonnier_loss as charbonnier_loss,
+    )
+    from torchobjectives.losses.robust import (
+        geman_mcclure_loss as geman_mcclure_loss,
+    )
+    from torchobjectives.losses.robust import (
+        log_cosh_loss as log_cosh_loss,
+    )
+    from torchobjectives.losses.robust import (
+        tukey_loss as tukey_loss,
+    )
+    from torchobjectives.losses.robust import (
+        welsch_loss as welsch_loss,
+    )
+    from torchobjectives.losses.robust import (
+        wing_loss as wing_loss,
     )
     from torchobjectives.losses.segmentation import (
         DiceLoss as DiceLoss,
@@ -173,54 +263,84 @@ __all__ = [
     "L1",
     "L2",
     "AdaptiveLogSoftmaxLoss",
+    "BalancedL1Loss",
     "BarronLoss",
     "BinaryCrossEntropyLoss",
+    "CCCLoss",
+    "CauchyLoss",
+    "CharbonnierLoss",
     "CosineSimilarityLoss",
     "CrossEntropyLoss",
     "DiceLoss",
     "ElasticNet",
+    "EpsilonInsensitiveLoss",
     "FocalLoss",
     "GHMCLoss",
     "GHMRLoss",
+    "GemanMcClureLoss",
     "GroupLasso",
     "HuberLoss",
     "L1Loss",
+    "LogCoshLoss",
     "Loss",
+    "MAPELoss",
     "MSELoss",
+    "MSLELoss",
     "NLLLoss",
     "Objective",
+    "PearsonLoss",
     "Penalty",
     "RMSELoss",
+    "SMAPELoss",
+    "SiLogLoss",
     "SmoothL1Loss",
     "SoftmaxFocalLoss",
     "Spec",
     "SymmetricCrossEntropyLoss",
+    "TukeyLoss",
+    "WelschLoss",
+    "WingLoss",
     "as_loss",
+    "balanced_l1_loss",
     "barron_loss",
     "binary_cross_entropy_loss",
+    "cauchy_loss",
+    "ccc_loss",
+    "charbonnier_loss",
     "cosine_similarity_loss",
     "cross_entropy_loss",
     "dice_loss",
+    "epsilon_insensitive_loss",
     "focal_loss",
     "for_huggingface",
     "for_skorch",
     "from_config",
+    "geman_mcclure_loss",
     "get",
     "ghmc_loss",
     "ghmr_loss",
     "global_mean",
     "huber_loss",
     "l1_loss",
+    "log_cosh_loss",
+    "mape_loss",
     "mse_loss",
+    "msle_loss",
     "nll_loss",
     "param_groups",
+    "pearson_loss",
     "register",
     "rmse_loss",
     "select",
+    "silog_loss",
+    "smape_loss",
     "smooth_l1_loss",
     "softmax_focal_loss",
     "symmetric_cross_entropy_loss",
     "totals",
+    "tukey_loss",
+    "welsch_loss",
+    "wing_loss",
 ]
 
 
