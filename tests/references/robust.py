@@ -35,7 +35,9 @@ def barron(p: float, t: float, alpha: float = 1.0, scale: float = 1.0) -> float:
 
 
 def cauchy(p: float, t: float, scale: float = 1.0) -> float:
-    return barron(p, t, 0.0, scale)
+    with decimal.localcontext(prec=40):
+        x = (Decimal(float(p)) - Decimal(float(t))) / Decimal(scale)
+        return float((1 + x * x / 2).ln())
 
 
 def geman_mcclure(p: float, t: float, scale: float = 1.0) -> float:

@@ -570,7 +570,7 @@ def wing_loss(
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
     distance = (y_pred - y_true).abs()
     inner = distance.clamp(max=width)
-    return reduce(width * torch.log1p(inner / curvature) + (distance - inner), w, reduction)
+    return reduce(width * torch.log1p(inner / curvature) + torch.relu(distance - width), w, reduction)
 
 
 @final
@@ -644,7 +644,7 @@ def balanced_l1_loss(
     b, inner = math.expm1(gamma / alpha), distance.clamp(max=beta)
     x = inner * (b / beta)
     curve = alpha / b * (beta * _area_under_log1p(x) + (1 - beta) * torch.log1p(x))
-    return reduce(curve + gamma * (distance - inner), w, reduction)
+    return reduce(curve + gamma * torch.relu(distance - beta), w, reduction)
 
 
 def _area_under_log1p(x: Tensor) -> Tensor:
