@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from torchobjectives import _validate
@@ -73,10 +74,11 @@ def _log_ratio(y_pred: Tensor, y_true: Tensor, log: Callable[[Tensor], Tensor], 
 
     Of two near numbers this is log1p(d/whole): the difference of their logarithms has lost its digits.
     """
-    distance = y_pred - y_true
-    near = distance.abs() < whole / 2
-    close = torch.log1p(torch.where(near, distance, 0.0) / whole)
-    return torch.where(near, close, log(y_pred) - log(y_true))
+    ratio = (y_pred - y_true) / whole
+    # Times 0 or 1 rather than ``where``, which takes as long as a logarithm; nothing here is infinite.
+    near = (ratio.abs() < 0.5).to(ratio.dtype)
+    close = torch.log1p(near * F.hardtanh(ratio, -0.5, 0.5))
+    return close + (1 - near) * (log(y_pred) - log(y_true))
 
 
 @final

@@ -9,6 +9,7 @@ import math
 from typing import final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from torchobjectives import _validate
@@ -56,11 +57,11 @@ def log_cosh_loss(
     """
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
     distance = y_pred - y_true
-    near = distance.abs() < 1
-    square = torch.sinh(torch.where(near, distance, 0.0)).square()
-    beyond = torch.where(near, 1.0, distance.abs())
-    # cosh² = 1 + sinh² keeps every digit of a small d; beyond 1 it would overflow.
-    values = torch.where(near, torch.log1p(square) / 2, beyond + torch.log1p(torch.exp(-2 * beyond)) - math.log(2))
+    beyond = F.softshrink(distance, 1.0)
+    # cosh² = 1 + sinh² keeps every digit of a small d, but overflows: up to |d| = 1. From there on by what it adds.
+    near = torch.log1p(torch.sinh(distance - beyond).square()) / 2
+    far = beyond.abs()
+    values = near + far + torch.log1p(torch.expm1(-2 * far) / (1 + math.exp(2)))
     return reduce(values, w, reduction)
 
 
@@ -211,7 +212,9 @@ def barron_loss(
 
 
 def _squared(y_pred: Tensor, y_true: Tensor, scale: float | Tensor) -> Tensor:
-    return ((y_pred - y_true) / _validate.like("scale", scale, y_pred)).square()
+    ratio = (y_pred - y_true) / _validate.like("scale", scale, y_pred)
+    # Not ``square``, whose slope 2·ratio may overflow where a loss is flat, and infinity times 0 is NaN.
+    return ratio * ratio
 
 
 def _cauchy(squared: Tensor) -> Tensor:
@@ -219,14 +222,13 @@ def _cauchy(squared: Tensor) -> Tensor:
 
 
 def _geman_mcclure(squared: Tensor) -> Tensor:
-    """2s/(s+4), from its middle on as 2 − 8/(s+4): the slope of the quotient is the difference of two near numbers."""
-    near = squared < 4
-    inner = torch.where(near, squared, 0.0)
-    return torch.where(near, 2 * inner / (inner + 4), 2 - 8 / (squared + 4))
+    """2s/(s+4) as 2(1 − exp(−log1p(s/4))): the slope of the quotient is the difference of two near numbers."""
+    return -2 * F.elu(-torch.log1p(squared / 4))
 
 
 def _welsch(squared: Tensor) -> Tensor:
-    return -_expm1(-squared / 2)
+    """With ELU as expm1 of what is not positive: its slope is exp, that of ``torch.expm1`` the rounded value + 1."""
+    return -F.elu(-squared / 2)
 
 
 def _barron(squared: Tensor, alpha: float | Tensor) -> Tensor:
@@ -246,9 +248,11 @@ def _barron(squared: Tensor, alpha: float | Tensor) -> Tensor:
 
 
 def _expm1(t: Tensor) -> Tensor:
-    """``torch.expm1``, whose slope torch takes as the value + 1: nothing is left of it where the value is near −1."""
-    low = t < -1
-    return torch.where(low, torch.exp(torch.where(low, t, 0.0)) - 1, torch.expm1(torch.where(low, 0.0, t)))
+    """``torch.expm1``, whose slope torch takes as the value + 1: nothing is left of it where the value is near −1.
+
+    ELU is expm1 of what is negative, with the slope exp. At 0 itself there is no slope.
+    """
+    return torch.expm1(torch.relu(t)) + F.elu(-torch.relu(-t))
 
 
 @final
@@ -498,10 +502,11 @@ def tukey_loss(
     """
     _validate.positive(c=c)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
-    ratio = ((y_pred - y_true) / c).square().clamp(max=1.0)
-    rest = 1 - ratio
-    # 1 − (1−r)³, of which the first form keeps the value of a small r, the second the slope near r = 1.
-    values = torch.where(ratio < 0.5, ratio * (3 - ratio * (3 - ratio)), 1 - rest * rest * rest)
+    ratio = ((y_pred - y_true) / c).square()
+    # Up to the last number before 1, whose logarithm is finite. As c²/6·(1 − exp(3·log1p(−r))) the value keeps the
+    # digits of a small r and the slope, 3(1 − r)², those of one near 1.
+    ratio = F.hardtanh(ratio, -1.0, 1 - torch.finfo(ratio.dtype).eps / 2)
+    values = -F.elu(3 * torch.log1p(-ratio))
     return reduce(c**2 / 6 * values, w, reduction)
 
 
@@ -569,8 +574,8 @@ def wing_loss(
     _validate.positive(width=width, curvature=curvature)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
     distance = (y_pred - y_true).abs()
-    inner = distance.clamp(max=width)
-    return reduce(width * torch.log1p(inner / curvature) + torch.relu(distance - width), w, reduction)
+    beyond = torch.relu(distance - width)
+    return reduce(width * torch.log1p((distance - beyond) / curvature) + beyond, w, reduction)
 
 
 @final
@@ -641,23 +646,24 @@ def balanced_l1_loss(
     _validate.in_range(high=80.0)(**{"gamma / alpha": gamma / alpha})
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
     distance = (y_pred - y_true).abs()
-    b, inner = math.expm1(gamma / alpha), distance.clamp(max=beta)
-    x = inner * (b / beta)
+    b, beyond = math.expm1(gamma / alpha), torch.relu(distance - beta)
+    x = (distance - beyond) * (b / beta)
     curve = alpha / b * (beta * _area_under_log1p(x) + (1 - beta) * torch.log1p(x))
-    return reduce(curve + gamma * torch.relu(distance - beta), w, reduction)
+    return reduce(curve + gamma * beyond, w, reduction)
 
 
 def _area_under_log1p(x: Tensor) -> Tensor:
-    """(1+x)·log1p(x) − x for x ≥ 0: near 0, where that is the difference of two near numbers, by its series.
+    """(1+x)·log1p(x) − x for x ≥ 0: up to 0.1, where that is the difference of two near numbers, by its series.
 
-    With y = x/(2+x), log1p(x) is 2(y + y³/3 + y⁵/5 + …).
+    With y = x/(2+x), log1p(x) is 2(y + y³/3 + y⁵/5 + …). Beyond 0.1 by what is added to the value there.
     """
-    small = x < 0.1
-    near = torch.where(small, x, 0.0)
+    beyond = F.softshrink(x, 0.1)
+    near = x - beyond
     y = near / (2 + near)
     y2 = y.square()
     odd = 1 / 3 + y2 * (1 / 5 + y2 * (1 / 7 + y2 * (1 / 9 + y2 * (1 / 11 + y2 / 13))))
-    return torch.where(small, 2 * y2 * (1 + (1 + y) * y * odd) / (1 - y), (1 + x) * torch.log1p(x) - x)
+    series = 2 * y2 * (1 + (1 + y) * y * odd) / (1 - y)
+    return series + ((1.1 + beyond) * torch.log1p(beyond / 1.1) - (1 - math.log(1.1)) * beyond)
 
 
 @final
