@@ -6,7 +6,7 @@ Throughout, :math:`d` = y_pred − y_true.
 from __future__ import annotations
 
 import math
-from typing import final
+from typing import cast, final
 
 import torch
 import torch.nn.functional as F
@@ -197,17 +197,15 @@ def barron_loss(
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
     squared = _squared(y_pred, y_true, scale)
     if isinstance(alpha, Tensor):
-        return reduce(_barron(squared, _validate.like("alpha", alpha, y_pred)), w, reduction)
+        return reduce(_barron(squared, cast(Tensor, _validate.like("alpha", alpha, y_pred))), w, reduction)
     # Beyond what the dtype holds a number is infinite.
     largest = torch.finfo(squared.dtype).max
     if alpha > largest:
         values = torch.expm1(squared / 2)
     elif alpha < -largest:
         values = _welsch(squared)
-    elif alpha in (2, 0, -2):
-        values = squared / 2 if alpha == 2 else _cauchy(squared) if alpha == 0 else _geman_mcclure(squared)
     else:
-        values = _barron(squared, alpha)
+        values = squared / 2 if alpha == 2 else _at(squared, alpha)
     return reduce(values, w, reduction)
 
 
@@ -217,13 +215,17 @@ def _squared(y_pred: Tensor, y_true: Tensor, scale: float | Tensor) -> Tensor:
     return ratio * ratio
 
 
-def _cauchy(squared: Tensor) -> Tensor:
-    return torch.log1p(squared / 2)
+def _at(squared: Tensor, alpha: float) -> Tensor:
+    """The value at a number α: with b = |α−2|, as (b/α)·expm1(α/2·log1p(squared/b)), or the limit 0/0 at α = 0.
 
-
-def _geman_mcclure(squared: Tensor) -> Tensor:
-    """2s/(s+4) as 2(1 − exp(−log1p(s/4))): the slope of the quotient is the difference of two near numbers."""
-    return -2 * F.elu(-torch.log1p(squared / 4))
+    Where α < 0, ELU is expm1 with the exact slope: that of the quotient is the difference of two near numbers.
+    """
+    least = torch.finfo(squared.dtype).eps ** 2
+    if abs(alpha) < least:
+        return torch.log1p(squared / 2)
+    b = max(abs(alpha - 2), least)
+    t = torch.log1p(squared / b) * (alpha / 2)
+    return (torch.expm1(t) if alpha > 0 else F.elu(t)) * (b / alpha)
 
 
 def _welsch(squared: Tensor) -> Tensor:
@@ -231,13 +233,12 @@ def _welsch(squared: Tensor) -> Tensor:
     return -F.elu(-squared / 2)
 
 
-def _barron(squared: Tensor, alpha: float | Tensor) -> Tensor:
-    """The general case with b = |α−2|, L = log1p(squared/b), t = αL/2, as (b/α)·expm1(t).
+def _barron(squared: Tensor, alpha: Tensor) -> Tensor:
+    """The same for a tensor, with L = log1p(squared/b) and t = αL/2.
 
     Near t = 0, where that is 0/0, as (b/2)·L·(1 + t/2 + t²/6 + …). Exact at α = 0 and, because b is held above 0,
     to a few ulps at α = 2; both with the derivative with respect to α that a learnable α needs.
     """
-    alpha = torch.as_tensor(alpha, dtype=squared.dtype, device=squared.device)
     b = (alpha - 2).abs().clamp(min=torch.finfo(squared.dtype).eps ** 2)
     log = torch.log1p(squared / b)
     t = alpha * log / 2
@@ -316,7 +317,7 @@ def cauchy_loss(
     """
     _validate.positive.tensors(scale=scale)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
-    return reduce(_cauchy(_squared(y_pred, y_true, scale)), w, reduction)
+    return reduce(_at(_squared(y_pred, y_true, scale), 0.0), w, reduction)
 
 
 @final
@@ -378,7 +379,7 @@ def geman_mcclure_loss(
     """
     _validate.positive.tensors(scale=scale)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
-    return reduce(_geman_mcclure(_squared(y_pred, y_true, scale)), w, reduction)
+    return reduce(_at(_squared(y_pred, y_true, scale), -2.0), w, reduction)
 
 
 @final
