@@ -19,21 +19,25 @@ from torchobjectives import _exports, functional
 ROOT = Path(__file__).resolve().parent.parent
 
 PUBLIC = """
-    ActivePassiveLoss AdaptiveLogSoftmaxLoss AsymmetricLoss BalancedSoftmaxLoss BarronLoss BiTemperedLoss
-    BinaryCrossEntropyLoss BootstrapLoss BrierLoss ConfidencePenaltyLoss CosineSimilarityLoss CrammerSingerLoss
-    CrossEntropyLoss DiceLoss ElasticNet EntmaxLoss FocalLoss ForwardCorrectionLoss GCELoss GHMCLoss GHMRLoss
-    GeneralizedJSDLoss GroupLasso HingeLoss HuberLoss L1 L1Loss L2 LDAMLoss LogitAdjustedLoss LogitNormLoss Loss
-    MAEClassificationLoss MCCLoss MSELoss MultiMarginLoss NLLLoss NNPULoss NormalizedCrossEntropyLoss OHEMLoss
-    Objective PairwiseAUCLoss Penalty Poly1Loss RMSELoss SeesawLoss SmoothL1Loss SoftFBetaLoss SoftMarginLoss
-    SoftmaxFocalLoss SparsemaxLoss Spec SymmetricCrossEntropyLoss ZLPRLoss ZLoss active_passive_loss as_loss
-    asymmetric_loss balanced_softmax_loss barron_loss bi_tempered_loss binary_cross_entropy_loss bootstrap_loss
-    brier_loss class_balanced_weights confidence_penalty_loss cosine_similarity_loss crammer_singer_loss
-    cross_entropy_loss dice_loss entmax_loss focal_loss for_huggingface for_skorch forward_correction_loss from_config
-    gce_loss generalized_jsd_loss get ghmc_loss ghmr_loss global_mean hinge_loss huber_loss l1_loss ldam_loss
-    logit_adjusted_loss logit_norm_loss mae_classification_loss mcc_loss mse_loss multi_margin_loss nll_loss nnpu_loss
-    normalized_cross_entropy_loss ohem_loss pairwise_auc_loss param_groups poly1_loss register rmse_loss seesaw_loss
-    select smooth_l1_loss soft_fbeta_loss soft_margin_loss softmax_focal_loss sparsemax_loss
-    symmetric_cross_entropy_loss totals z_loss zlpr_loss
+    ActivePassiveLoss AdaptiveLogSoftmaxLoss AsymmetricLoss BalancedL1Loss BalancedSoftmaxLoss BarronLoss
+    BiTemperedLoss BinaryCrossEntropyLoss BootstrapLoss BrierLoss CCCLoss CauchyLoss CharbonnierLoss
+    ConfidencePenaltyLoss CosineSimilarityLoss CrammerSingerLoss CrossEntropyLoss DiceLoss ElasticNet EntmaxLoss
+    EpsilonInsensitiveLoss FocalLoss ForwardCorrectionLoss GCELoss GHMCLoss GHMRLoss GemanMcClureLoss
+    GeneralizedJSDLoss GroupLasso HingeLoss HuberLoss L1 L1Loss L2 LDAMLoss LogCoshLoss LogitAdjustedLoss LogitNormLoss
+    Loss MAEClassificationLoss MAPELoss MCCLoss MSELoss MSLELoss MultiMarginLoss NLLLoss NNPULoss
+    NormalizedCrossEntropyLoss OHEMLoss Objective PairwiseAUCLoss PearsonLoss Penalty Poly1Loss RMSELoss SMAPELoss
+    SeesawLoss SiLogLoss SmoothL1Loss SoftFBetaLoss SoftMarginLoss SoftmaxFocalLoss SparsemaxLoss Spec
+    SymmetricCrossEntropyLoss TukeyLoss WelschLoss WingLoss ZLPRLoss ZLoss active_passive_loss as_loss asymmetric_loss
+    balanced_l1_loss balanced_softmax_loss barron_loss bi_tempered_loss binary_cross_entropy_loss bootstrap_loss
+    brier_loss cauchy_loss ccc_loss charbonnier_loss class_balanced_weights confidence_penalty_loss
+    cosine_similarity_loss crammer_singer_loss cross_entropy_loss dice_loss entmax_loss epsilon_insensitive_loss
+    focal_loss for_huggingface for_skorch forward_correction_loss from_config gce_loss geman_mcclure_loss
+    generalized_jsd_loss get ghmc_loss ghmr_loss global_mean hinge_loss huber_loss l1_loss ldam_loss log_cosh_loss
+    logit_adjusted_loss logit_norm_loss mae_classification_loss mape_loss mcc_loss mse_loss msle_loss multi_margin_loss
+    nll_loss nnpu_loss normalized_cross_entropy_loss ohem_loss pairwise_auc_loss param_groups pearson_loss poly1_loss
+    register rmse_loss seesaw_loss select silog_loss smape_loss smooth_l1_loss soft_fbeta_loss soft_margin_loss
+    softmax_focal_loss sparsemax_loss symmetric_cross_entropy_loss totals tukey_loss welsch_loss wing_loss z_loss
+    zlpr_loss
 """
 LOSS_FUNCTIONS = [name for pairs in _exports.FAMILIES.values() for _, name in pairs if name]
 EXAMPLES = [f"torchobjectives.{m.name}" for m in pkgutil.walk_packages(torchobjectives.__path__)]

@@ -47,6 +47,18 @@ if TYPE_CHECKING:
     from torchobjectives.losses.adaptive import (
         AdaptiveLogSoftmaxLoss as AdaptiveLogSoftmaxLoss,
     )
+    from torchobjectives.losses.agreement import (
+        CCCLoss as CCCLoss,
+    )
+    from torchobjectives.losses.agreement import (
+        PearsonLoss as PearsonLoss,
+    )
+    from torchobjectives.losses.agreement import (
+        ccc_loss as ccc_loss,
+    )
+    from torchobjectives.losses.agreement import (
+        pearson_loss as pearson_loss,
+    )
     from torchobjectives.losses.binary import (
         AsymmetricLoss as AsymmetricLoss,
     )
@@ -276,6 +288,9 @@ if TYPE_CHECKING:
         CosineSimilarityLoss as CosineSimilarityLoss,
     )
     from torchobjectives.losses.regression import (
+        EpsilonInsensitiveLoss as EpsilonInsensitiveLoss,
+    )
+    from torchobjectives.losses.regression import (
         GHMRLoss as GHMRLoss,
     )
     from torchobjectives.losses.regression import (
@@ -297,6 +312,9 @@ if TYPE_CHECKING:
         cosine_similarity_loss as cosine_similarity_loss,
     )
     from torchobjectives.losses.regression import (
+        epsilon_insensitive_loss as epsilon_insensitive_loss,
+    )
+    from torchobjectives.losses.regression import (
         ghmr_loss as ghmr_loss,
     )
     from torchobjectives.losses.regression import (
@@ -314,11 +332,83 @@ if TYPE_CHECKING:
     from torchobjectives.losses.regression import (
         smooth_l1_loss as smooth_l1_loss,
     )
+    from torchobjectives.losses.relative import (
+        MAPELoss as MAPELoss,
+    )
+    from torchobjectives.losses.relative import (
+        MSLELoss as MSLELoss,
+    )
+    from torchobjectives.losses.relative import (
+        SiLogLoss as SiLogLoss,
+    )
+    from torchobjectives.losses.relative import (
+        SMAPELoss as SMAPELoss,
+    )
+    from torchobjectives.losses.relative import (
+        mape_loss as mape_loss,
+    )
+    from torchobjectives.losses.relative import (
+        msle_loss as msle_loss,
+    )
+    from torchobjectives.losses.relative import (
+        silog_loss as silog_loss,
+    )
+    from torchobjectives.losses.relative import (
+        smape_loss as smape_loss,
+    )
+    from torchobjectives.losses.robust import (
+        BalancedL1Loss as BalancedL1Loss,
+    )
     from torchobjectives.losses.robust import (
         BarronLoss as BarronLoss,
     )
     from torchobjectives.losses.robust import (
+        CauchyLoss as CauchyLoss,
+    )
+    from torchobjectives.losses.robust import (
+        CharbonnierLoss as CharbonnierLoss,
+    )
+    from torchobjectives.losses.robust import (
+        GemanMcClureLoss as GemanMcClureLoss,
+    )
+    from torchobjectives.losses.robust import (
+        LogCoshLoss as LogCoshLoss,
+    )
+    from torchobjectives.losses.robust import (
+        TukeyLoss as TukeyLoss,
+    )
+    from torchobjectives.losses.robust import (
+        WelschLoss as WelschLoss,
+    )
+    from torchobjectives.losses.robust import (
+        WingLoss as WingLoss,
+    )
+    from torchobjectives.losses.robust import (
+        balanced_l1_loss as balanced_l1_loss,
+    )
+    from torchobjectives.losses.robust import (
         barron_loss as barron_loss,
+    )
+    from torchobjectives.losses.robust import (
+        cauchy_loss as cauchy_loss,
+    )
+    from torchobjectives.losses.robust import (
+        charbonnier_loss as charbonnier_loss,
+    )
+    from torchobjectives.losses.robust import (
+        geman_mcclure_loss as geman_mcclure_loss,
+    )
+    from torchobjectives.losses.robust import (
+        log_cosh_loss as log_cosh_loss,
+    )
+    from torchobjectives.losses.robust import (
+        tukey_loss as tukey_loss,
+    )
+    from torchobjectives.losses.robust import (
+        welsch_loss as welsch_loss,
+    )
+    from torchobjectives.losses.robust import (
+        wing_loss as wing_loss,
     )
     from torchobjectives.losses.segmentation import (
         DiceLoss as DiceLoss,
@@ -358,12 +448,16 @@ __all__ = [
     "ActivePassiveLoss",
     "AdaptiveLogSoftmaxLoss",
     "AsymmetricLoss",
+    "BalancedL1Loss",
     "BalancedSoftmaxLoss",
     "BarronLoss",
     "BiTemperedLoss",
     "BinaryCrossEntropyLoss",
     "BootstrapLoss",
     "BrierLoss",
+    "CCCLoss",
+    "CauchyLoss",
+    "CharbonnierLoss",
     "ConfidencePenaltyLoss",
     "CosineSimilarityLoss",
     "CrammerSingerLoss",
@@ -371,23 +465,28 @@ __all__ = [
     "DiceLoss",
     "ElasticNet",
     "EntmaxLoss",
+    "EpsilonInsensitiveLoss",
     "FocalLoss",
     "ForwardCorrectionLoss",
     "GCELoss",
     "GHMCLoss",
     "GHMRLoss",
+    "GemanMcClureLoss",
     "GeneralizedJSDLoss",
     "GroupLasso",
     "HingeLoss",
     "HuberLoss",
     "L1Loss",
     "LDAMLoss",
+    "LogCoshLoss",
     "LogitAdjustedLoss",
     "LogitNormLoss",
     "Loss",
     "MAEClassificationLoss",
+    "MAPELoss",
     "MCCLoss",
     "MSELoss",
+    "MSLELoss",
     "MultiMarginLoss",
     "NLLLoss",
     "NNPULoss",
@@ -395,10 +494,13 @@ __all__ = [
     "OHEMLoss",
     "Objective",
     "PairwiseAUCLoss",
+    "PearsonLoss",
     "Penalty",
     "Poly1Loss",
     "RMSELoss",
+    "SMAPELoss",
     "SeesawLoss",
+    "SiLogLoss",
     "SmoothL1Loss",
     "SoftFBetaLoss",
     "SoftMarginLoss",
@@ -406,17 +508,24 @@ __all__ = [
     "SparsemaxLoss",
     "Spec",
     "SymmetricCrossEntropyLoss",
+    "TukeyLoss",
+    "WelschLoss",
+    "WingLoss",
     "ZLPRLoss",
     "ZLoss",
     "active_passive_loss",
     "as_loss",
     "asymmetric_loss",
+    "balanced_l1_loss",
     "balanced_softmax_loss",
     "barron_loss",
     "bi_tempered_loss",
     "binary_cross_entropy_loss",
     "bootstrap_loss",
     "brier_loss",
+    "cauchy_loss",
+    "ccc_loss",
+    "charbonnier_loss",
     "class_balanced_weights",
     "confidence_penalty_loss",
     "cosine_similarity_loss",
@@ -424,12 +533,14 @@ __all__ = [
     "cross_entropy_loss",
     "dice_loss",
     "entmax_loss",
+    "epsilon_insensitive_loss",
     "focal_loss",
     "for_huggingface",
     "for_skorch",
     "forward_correction_loss",
     "from_config",
     "gce_loss",
+    "geman_mcclure_loss",
     "generalized_jsd_loss",
     "get",
     "ghmc_loss",
@@ -439,11 +550,14 @@ __all__ = [
     "huber_loss",
     "l1_loss",
     "ldam_loss",
+    "log_cosh_loss",
     "logit_adjusted_loss",
     "logit_norm_loss",
     "mae_classification_loss",
+    "mape_loss",
     "mcc_loss",
     "mse_loss",
+    "msle_loss",
     "multi_margin_loss",
     "nll_loss",
     "nnpu_loss",
@@ -451,11 +565,14 @@ __all__ = [
     "ohem_loss",
     "pairwise_auc_loss",
     "param_groups",
+    "pearson_loss",
     "poly1_loss",
     "register",
     "rmse_loss",
     "seesaw_loss",
     "select",
+    "silog_loss",
+    "smape_loss",
     "smooth_l1_loss",
     "soft_fbeta_loss",
     "soft_margin_loss",
@@ -463,6 +580,9 @@ __all__ = [
     "sparsemax_loss",
     "symmetric_cross_entropy_loss",
     "totals",
+    "tukey_loss",
+    "welsch_loss",
+    "wing_loss",
     "z_loss",
     "zlpr_loss",
 ]

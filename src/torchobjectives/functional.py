@@ -1,5 +1,11 @@
 """Every loss function under one import: names only."""
 
+from torchobjectives.losses.agreement import (
+    ccc_loss as ccc_loss,
+)
+from torchobjectives.losses.agreement import (
+    pearson_loss as pearson_loss,
+)
 from torchobjectives.losses.binary import (
     asymmetric_loss as asymmetric_loss,
 )
@@ -115,6 +121,9 @@ from torchobjectives.losses.regression import (
     cosine_similarity_loss as cosine_similarity_loss,
 )
 from torchobjectives.losses.regression import (
+    epsilon_insensitive_loss as epsilon_insensitive_loss,
+)
+from torchobjectives.losses.regression import (
     ghmr_loss as ghmr_loss,
 )
 from torchobjectives.losses.regression import (
@@ -132,8 +141,44 @@ from torchobjectives.losses.regression import (
 from torchobjectives.losses.regression import (
     smooth_l1_loss as smooth_l1_loss,
 )
+from torchobjectives.losses.relative import (
+    mape_loss as mape_loss,
+)
+from torchobjectives.losses.relative import (
+    msle_loss as msle_loss,
+)
+from torchobjectives.losses.relative import (
+    silog_loss as silog_loss,
+)
+from torchobjectives.losses.relative import (
+    smape_loss as smape_loss,
+)
+from torchobjectives.losses.robust import (
+    balanced_l1_loss as balanced_l1_loss,
+)
 from torchobjectives.losses.robust import (
     barron_loss as barron_loss,
+)
+from torchobjectives.losses.robust import (
+    cauchy_loss as cauchy_loss,
+)
+from torchobjectives.losses.robust import (
+    charbonnier_loss as charbonnier_loss,
+)
+from torchobjectives.losses.robust import (
+    geman_mcclure_loss as geman_mcclure_loss,
+)
+from torchobjectives.losses.robust import (
+    log_cosh_loss as log_cosh_loss,
+)
+from torchobjectives.losses.robust import (
+    tukey_loss as tukey_loss,
+)
+from torchobjectives.losses.robust import (
+    welsch_loss as welsch_loss,
+)
+from torchobjectives.losses.robust import (
+    wing_loss as wing_loss,
 )
 from torchobjectives.losses.segmentation import (
     dice_loss as dice_loss,
@@ -142,21 +187,27 @@ from torchobjectives.losses.segmentation import (
 __all__ = [
     "active_passive_loss",
     "asymmetric_loss",
+    "balanced_l1_loss",
     "balanced_softmax_loss",
     "barron_loss",
     "bi_tempered_loss",
     "binary_cross_entropy_loss",
     "bootstrap_loss",
     "brier_loss",
+    "cauchy_loss",
+    "ccc_loss",
+    "charbonnier_loss",
     "confidence_penalty_loss",
     "cosine_similarity_loss",
     "crammer_singer_loss",
     "cross_entropy_loss",
     "dice_loss",
     "entmax_loss",
+    "epsilon_insensitive_loss",
     "focal_loss",
     "forward_correction_loss",
     "gce_loss",
+    "geman_mcclure_loss",
     "generalized_jsd_loss",
     "ghmc_loss",
     "ghmr_loss",
@@ -164,26 +215,35 @@ __all__ = [
     "huber_loss",
     "l1_loss",
     "ldam_loss",
+    "log_cosh_loss",
     "logit_adjusted_loss",
     "logit_norm_loss",
     "mae_classification_loss",
+    "mape_loss",
     "mcc_loss",
     "mse_loss",
+    "msle_loss",
     "multi_margin_loss",
     "nll_loss",
     "nnpu_loss",
     "normalized_cross_entropy_loss",
     "ohem_loss",
     "pairwise_auc_loss",
+    "pearson_loss",
     "poly1_loss",
     "rmse_loss",
     "seesaw_loss",
+    "silog_loss",
+    "smape_loss",
     "smooth_l1_loss",
     "soft_fbeta_loss",
     "soft_margin_loss",
     "softmax_focal_loss",
     "sparsemax_loss",
     "symmetric_cross_entropy_loss",
+    "tukey_loss",
+    "welsch_loss",
+    "wing_loss",
     "z_loss",
     "zlpr_loss",
 ]

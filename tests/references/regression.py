@@ -27,6 +27,11 @@ def huber(p: float, t: float, delta: float = 1.0) -> float:
     return clipped**2 / 2 + delta * (abs(p - t) - clipped)
 
 
+def epsilon_insensitive(p: float, t: float, epsilon: float = 0.1, squared: bool = False) -> float:
+    nearest = min(max(p, t - epsilon), t + epsilon)
+    return abs(p - nearest) ** (2 if squared else 1)
+
+
 def rmse(p: Array, t: Array, w: Array) -> float:
     total = math.fsum(float(w_) * (a - b) ** 2 for a, b, w_ in zip(p.flat, t.flat, w.flat, strict=True))
     return math.sqrt(total / float(w.sum())) if w.sum() else 0.0

@@ -71,7 +71,16 @@ class MSELoss(Loss):
     """Class form of :func:`mse_loss`."""
 
     function = staticmethod(mse_loss)
-    spec = Spec(task="regression", y_pred="real", y_true="real", claims=("proper",), paper="Gauss 1809")
+    spec = Spec(
+        task="regression",
+        y_pred="real",
+        y_true="real",
+        claims=("proper", "convex"),
+        use="The usual loss of regression: its minimiser is the mean.",
+        avoid="Wild targets, which pull with their whole distance: huber_loss, or l1_loss for the median.",
+        paper="Gauss 1809",
+        cites=("gauss1809theoria",),
+    )
 
 
 @full_precision
@@ -121,7 +130,11 @@ class L1Loss(Loss):
         task="regression",
         y_pred="real",
         y_true="real",
+        claims=("convex", "robust"),
+        use="Regression with wild targets, or where the median is wanted.",
+        avoid="A fit by steps of fixed size, which the slope of ±1 near 0 keeps from settling: huber_loss.",
         paper="Laplace 1774",
+        cites=("laplace1774memoire",),
     )
 
 
@@ -171,7 +184,16 @@ class SmoothL1Loss(Loss):
     """Class form of :func:`smooth_l1_loss`."""
 
     function = staticmethod(smooth_l1_loss)
-    spec = Spec(task="regression", y_pred="real", y_true="real", paper="Girshick 2015, arXiv:1504.08083, eq. 3")
+    spec = Spec(
+        task="regression",
+        y_pred="real",
+        y_true="real",
+        claims=("convex", "robust"),
+        use="Box regression and other detector heads, whose settings are given in beta.",
+        avoid="Tuning beta: it also changes the curvature at 0, which huber_loss keeps at 1.",
+        paper="Girshick 2015, arXiv:1504.08083, eq. 3",
+        cites=("girshick2015fast",),
+    )
 
     beta: float = 1.0
 
@@ -226,10 +248,81 @@ class HuberLoss(Loss):
         task="regression",
         y_pred="real",
         y_true="real",
+        claims=("convex", "robust"),
+        use="Regression with some wild targets: quadratic near 0, linear beyond delta.",
+        avoid="Targets whose scale is unknown: delta has their unit; standardise first.",
         paper="Huber 1964, doi:10.1214/aoms/1177703732, eq. 1.1",
+        cites=("huber1964robust",),
     )
 
     delta: float = 1.0
+
+
+@full_precision
+def epsilon_insensitive_loss(
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    epsilon: float = 0.1,
+    squared: bool = False,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Absolute error beyond a tolerance ε; errors within it cost nothing.
+
+    .. math:: \ell = \max(|d| - \epsilon, 0), \quad \text{squared: } \max(|d| - \epsilon, 0)^2
+
+    One value per element. Unit: that of y_true, or its square; ε has y_true's unit. The slope at |d| = ε is taken as 0.
+
+    Args:
+        y_pred: any real numbers, any shape.
+        y_true: the same shape.
+        epsilon: the tolerance, ≥ 0; 0 gives :func:`l1_loss`, or :func:`mse_loss`.
+        squared: whether the excess is squared: smooth, but wild targets then pull without bound.
+        weight: weights ≥ 0 of y_true's shape or a leading part of it.
+        mask: True = counts; shape as ``weight``.
+        reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes differ, a weight is negative, or ``epsilon`` < 0.
+        TypeError: y_pred is not floating point, or mask or ``squared`` is not bool.
+
+    >>> import torch
+    >>> from torchobjectives import epsilon_insensitive_loss
+    >>> epsilon_insensitive_loss(torch.tensor([0.5, -1.0, 2.0, 0.0]), torch.tensor([0.0, 1.0, 2.5, 0.0]), epsilon=0.25)
+    tensor(0.5625)
+
+    Source: Vapnik, The Nature of Statistical Learning Theory (1995), the loss of support vector regression.
+
+    Elsewhere: scikit-learn's SGDRegressor and LinearSVR have both forms by the names ``epsilon_insensitive`` and
+    ``squared_epsilon_insensitive``, summed rather than averaged; LinearSVR's default is 0. torch has none.
+    """
+    _validate.non_negative(epsilon=epsilon)
+    _validate.flag(squared=squared)
+    y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    excess = torch.relu((y_pred - y_true).abs() - epsilon)
+    return reduce(excess.square() if squared else excess, w, reduction)
+
+
+@final
+class EpsilonInsensitiveLoss(Loss):
+    """Class form of :func:`epsilon_insensitive_loss`."""
+
+    function = staticmethod(epsilon_insensitive_loss)
+    spec = Spec(
+        task="regression",
+        y_pred="real",
+        y_true="real",
+        claims=("convex", "robust"),
+        use="Targets known only to a tolerance: errors within epsilon are no errors.",
+        avoid="A fit whose last digits count: within epsilon nothing improves; l1_loss or huber_loss.",
+        paper="Vapnik 1995, doi:10.1007/978-1-4757-2440-0",
+        cites=("vapnik1995nature",),
+    )
+
+    epsilon: float = 0.1
+    squared: bool = False
 
 
 @full_precision
@@ -283,8 +376,10 @@ class RMSELoss(Loss):
         y_pred="real",
         y_true="real",
         unit="batch",
-        claims=("proper",),
+        claims=("proper", "convex"),
         exemptions=one_value_per_batch(),
+        use="A squared error reported in the unit of y_true, on whole batches.",
+        avoid="Accumulated gradients or several processes, where its parts do not add up: mse_loss.",
         paper="textbook",
     )
 
@@ -354,7 +449,15 @@ class CosineSimilarityLoss(Loss):
     """Class form of :func:`cosine_similarity_loss`."""
 
     function = staticmethod(cosine_similarity_loss)
-    spec = Spec(task="regression", y_pred="vectors", y_true="vectors", unit="vector", paper="textbook")
+    spec = Spec(
+        task="regression",
+        y_pred="vectors",
+        y_true="vectors",
+        unit="vector",
+        use="Embeddings and directions, whose length does not matter.",
+        avoid="Vectors whose length matters: mse_loss.",
+        paper="textbook",
+    )
 
     dim: int = -1
     eps: float = 1e-8
@@ -437,7 +540,10 @@ class GHMRLoss(HarmonizingLoss):
         y_pred="real",
         y_true="real",
         exemptions=HarmonizingLoss.exemptions,
+        use="Box regression in which a mass of easy, or of hopeless, examples drowns the others.",
+        avoid="Small batches, whose counts are noise: huber_loss.",
         paper="Li, Liu and Wang 2019, arXiv:1811.05181, eq. 9-11",
+        cites=("li2019gradient",),
     )
 
     mu: float = 0.02
