@@ -19,12 +19,16 @@ from torchobjectives import _exports, functional
 ROOT = Path(__file__).resolve().parent.parent
 
 PUBLIC = """
-    AdaptiveLogSoftmaxLoss BarronLoss BinaryCrossEntropyLoss CosineSimilarityLoss CrossEntropyLoss DiceLoss ElasticNet
-    FocalLoss GHMCLoss GHMRLoss GroupLasso HuberLoss L1 L1Loss L2 Loss MSELoss NLLLoss Objective Penalty RMSELoss
-    SmoothL1Loss SoftmaxFocalLoss Spec SymmetricCrossEntropyLoss as_loss barron_loss binary_cross_entropy_loss
-    cosine_similarity_loss cross_entropy_loss dice_loss focal_loss for_huggingface for_skorch from_config get ghmc_loss
-    ghmr_loss global_mean huber_loss l1_loss mse_loss nll_loss param_groups register rmse_loss select smooth_l1_loss
-    softmax_focal_loss symmetric_cross_entropy_loss totals
+    AdaptiveLogSoftmaxLoss BarronLoss BetaNLLLoss BinaryCrossEntropyLoss CRPSGaussianLoss CosineSimilarityLoss
+    CrossEntropyLoss DiceLoss ElasticNet EvidentialRegressionLoss ExpectileLoss FocalLoss GHMCLoss GHMRLoss
+    GammaNLLLoss GaussianNLLLoss GroupLasso HLGaussLoss HuberLoss L1 L1Loss L2 LaplaceNLLLoss Loss MSELoss NLLLoss
+    NegativeBinomialNLLLoss Objective Penalty PoissonNLLLoss QuantileLoss RMSELoss SmoothL1Loss SoftmaxFocalLoss Spec
+    StudentTNLLLoss SymmetricCrossEntropyLoss TweedieLoss as_loss barron_loss beta_nll_loss binary_cross_entropy_loss
+    cosine_similarity_loss cross_entropy_loss crps_gaussian_loss dice_loss evidential_regression_loss expectile_loss
+    focal_loss for_huggingface for_skorch from_config gamma_nll_loss gaussian_nll_loss get ghmc_loss ghmr_loss
+    global_mean hl_gauss_loss huber_loss l1_loss laplace_nll_loss mse_loss negative_binomial_nll_loss nll_loss
+    param_groups poisson_nll_loss quantile_loss register rmse_loss select smooth_l1_loss softmax_focal_loss
+    student_t_nll_loss symmetric_cross_entropy_loss totals tweedie_loss
 """
 LOSS_FUNCTIONS = [name for pairs in _exports.FAMILIES.values() for _, name in pairs if name]
 EXAMPLES = [f"torchobjectives.{m.name}" for m in pkgutil.walk_packages(torchobjectives.__path__)]

@@ -65,6 +65,72 @@ if TYPE_CHECKING:
     from torchobjectives.losses.binary import (
         ghmc_loss as ghmc_loss,
     )
+    from torchobjectives.losses.distribution import (
+        BetaNLLLoss as BetaNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        CRPSGaussianLoss as CRPSGaussianLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        EvidentialRegressionLoss as EvidentialRegressionLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        GammaNLLLoss as GammaNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        GaussianNLLLoss as GaussianNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        HLGaussLoss as HLGaussLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        LaplaceNLLLoss as LaplaceNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        NegativeBinomialNLLLoss as NegativeBinomialNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        PoissonNLLLoss as PoissonNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        StudentTNLLLoss as StudentTNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        TweedieLoss as TweedieLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        beta_nll_loss as beta_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        crps_gaussian_loss as crps_gaussian_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        evidential_regression_loss as evidential_regression_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        gamma_nll_loss as gamma_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        gaussian_nll_loss as gaussian_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        hl_gauss_loss as hl_gauss_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        laplace_nll_loss as laplace_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        negative_binomial_nll_loss as negative_binomial_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        poisson_nll_loss as poisson_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        student_t_nll_loss as student_t_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        tweedie_loss as tweedie_loss,
+    )
     from torchobjectives.losses.multiclass import (
         CrossEntropyLoss as CrossEntropyLoss,
     )
@@ -88,6 +154,18 @@ if TYPE_CHECKING:
     )
     from torchobjectives.losses.noisy import (
         symmetric_cross_entropy_loss as symmetric_cross_entropy_loss,
+    )
+    from torchobjectives.losses.quantile import (
+        ExpectileLoss as ExpectileLoss,
+    )
+    from torchobjectives.losses.quantile import (
+        QuantileLoss as QuantileLoss,
+    )
+    from torchobjectives.losses.quantile import (
+        expectile_loss as expectile_loss,
+    )
+    from torchobjectives.losses.quantile import (
+        quantile_loss as quantile_loss,
     )
     from torchobjectives.losses.regression import (
         CosineSimilarityLoss as CosineSimilarityLoss,
@@ -174,53 +252,79 @@ __all__ = [
     "L2",
     "AdaptiveLogSoftmaxLoss",
     "BarronLoss",
+    "BetaNLLLoss",
     "BinaryCrossEntropyLoss",
+    "CRPSGaussianLoss",
     "CosineSimilarityLoss",
     "CrossEntropyLoss",
     "DiceLoss",
     "ElasticNet",
+    "EvidentialRegressionLoss",
+    "ExpectileLoss",
     "FocalLoss",
     "GHMCLoss",
     "GHMRLoss",
+    "GammaNLLLoss",
+    "GaussianNLLLoss",
     "GroupLasso",
+    "HLGaussLoss",
     "HuberLoss",
     "L1Loss",
+    "LaplaceNLLLoss",
     "Loss",
     "MSELoss",
     "NLLLoss",
+    "NegativeBinomialNLLLoss",
     "Objective",
     "Penalty",
+    "PoissonNLLLoss",
+    "QuantileLoss",
     "RMSELoss",
     "SmoothL1Loss",
     "SoftmaxFocalLoss",
     "Spec",
+    "StudentTNLLLoss",
     "SymmetricCrossEntropyLoss",
+    "TweedieLoss",
     "as_loss",
     "barron_loss",
+    "beta_nll_loss",
     "binary_cross_entropy_loss",
     "cosine_similarity_loss",
     "cross_entropy_loss",
+    "crps_gaussian_loss",
     "dice_loss",
+    "evidential_regression_loss",
+    "expectile_loss",
     "focal_loss",
     "for_huggingface",
     "for_skorch",
     "from_config",
+    "gamma_nll_loss",
+    "gaussian_nll_loss",
     "get",
     "ghmc_loss",
     "ghmr_loss",
     "global_mean",
+    "hl_gauss_loss",
     "huber_loss",
     "l1_loss",
+    "laplace_nll_loss",
     "mse_loss",
+    "negative_binomial_nll_loss",
     "nll_loss",
     "param_groups",
+    "poisson_nll_loss",
+    "quantile_loss",
     "register",
     "rmse_loss",
     "select",
     "smooth_l1_loss",
     "softmax_focal_loss",
+    "student_t_nll_loss",
     "symmetric_cross_entropy_loss",
     "totals",
+    "tweedie_loss",
 ]
 
 
