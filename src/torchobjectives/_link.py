@@ -181,6 +181,10 @@ def _student_t(y_pred: Tensor, *, df: float) -> Tensor:
     return _moments(mean, log_scale + (-math.log1p(-2 / df) / 2 if df > 2 else math.inf))
 
 
+def _two_beside_df(num_classes: int | None, *, df: float) -> int:
+    return 2
+
+
 def _negative_binomial(y_pred: Tensor) -> Tensor:
     log_mean, log_dispersion = _split(y_pred, 2, "log-mean and log-dispersion")
     # μ + αμ² = μ(1 + αμ)
@@ -230,7 +234,7 @@ def _mean_of_histogram(y_pred: Tensor, *, low: float, high: float, sigma: float)
 NORMAL = Link("mean and standard deviation from log-std", _normal, _two)
 NORMAL_BY_VARIANCE = Link("mean and standard deviation from log-variance", _normal_by_variance, _two)
 LAPLACE = Link("mean and standard deviation of a Laplace distribution", _laplace, _two)
-STUDENT_T = Link("mean and standard deviation of a t distribution", _student_t, _two, ("df",))
+STUDENT_T = Link("mean and standard deviation of a t distribution", _student_t, _two_beside_df, ("df",))
 NEGATIVE_BINOMIAL = Link("mean and standard deviation of a negative binomial", _negative_binomial, _two)
 EVIDENTIAL = Link("mean and standard deviation of the evidential prediction", _evidential, _four)
 QUANTILES = Link("sorted quantiles", _sorted_quantiles, _one_per_quantile, ("quantiles",))

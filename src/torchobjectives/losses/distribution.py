@@ -291,7 +291,7 @@ def student_t_nll_loss(
     Source: Lange, Little and Taylor, Robust Statistical Modeling Using the t Distribution (1989).
 
     Elsewhere: ``-torch.distributions.StudentT(df, mean, scale).log_prob(y_true)`` is the same number, but
-    its constant is a difference of large numbers: TORCHT. neuralforecast learns df, too.
+    its constant is a difference of large numbers: in float32 it is off by 0.08 at df = 1e6. neuralforecast learns df.
     """
     _validate.positive(df=df)
     (mean, log_scale), y_true, w = prepare_parameters(y_pred, y_true, weight, mask, names=_MEAN_LOG_SCALE)
@@ -428,7 +428,8 @@ def negative_binomial_nll_loss(
     Lawless, Negative Binomial and Mixed Poisson Regression (1987).
 
     Elsewhere: ``-torch.distributions.NegativeBinomial(1/α, logits=log αμ).log_prob(y_true)`` is this plus
-    log Γ(y + 1), but a difference of large numbers: TORCHNB. neuralforecast takes a softplus and adds 1e-8.
+    log Γ(y + 1), but a difference of large numbers: in float32 it is off by 0.6 at α = 1e-6. neuralforecast takes a
+    softplus of both and adds 1e-8.
     """
     names = ("log-mean", "log-dispersion")
     (log_mean, log_alpha), y_true, w = prepare_parameters(y_pred, y_true, weight, mask, names=names, true=NON_NEGATIVE)

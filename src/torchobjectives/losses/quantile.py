@@ -65,7 +65,8 @@ def quantile_loss(
         y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
         return reduce(_pinball(y_true - y_pred, quantiles), w, reduction)
     _check_quantiles(y_pred, y_true, quantiles)
-    parts, y_true, w = prepare_parameters(y_pred, y_true, weight, mask, names=tuple(map(str, quantiles)))
+    names = tuple(f"quantile {k}" for k in range(1, len(quantiles) + 1))
+    parts, y_true, w = prepare_parameters(y_pred, y_true, weight, mask, names=names)
     values = [_pinball(y_true - part, q) for part, q in zip(parts, quantiles, strict=True)]
     return reduce(sum(values[1:], values[0]) / len(values), w, reduction)
 

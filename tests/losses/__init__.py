@@ -1,0 +1,1 @@
+"""What is special about the losses of one family: limiting cases, identities, tails, known failures elsewhere."""
