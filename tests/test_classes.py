@@ -219,8 +219,9 @@ def test_any_number_of_losses_compile_in_one_process(form: str) -> None:
         if "compile" in case.spec.exemptions:
             continue
         y_pred, y_true = case.variants[0].sample(generator(0), 4)
-        loss = case.loss_class() if form == "class" else case.evaluate(case.variants[0]).func
-        torch.compile(loss, fullgraph=True, backend="eager")(y_pred, y_true)
+        given = case.variants[0].hyper
+        loss = case.loss_class(**given) if form == "class" else case.evaluate(case.variants[0]).func
+        torch.compile(loss, fullgraph=True, backend="eager")(y_pred, y_true, **({} if form == "class" else given))
 
 
 def test_what_the_function_takes_the_class_takes() -> None:
