@@ -270,6 +270,13 @@ def test_float32_at_extreme_scales(scale: float, distance: float) -> None:
             _agree(partial(O.evidential_regression_loss, **none), [[0.0, scale, alpha, other]], [distance], 3e-5, 1e-6)
 
 
+def test_evidential_far_beyond_what_is_promised() -> None:
+    for raw in (-1e3, 1e3):
+        value, slope = with_slope(O.evidential_regression_loss, torch.tensor([[0.0, raw, raw, raw]]), torch.ones(1))
+        assert value.isfinite()
+        assert slope.isfinite().all()
+
+
 def test_gaussian_nll_at_its_largest() -> None:
     value, slope = with_slope(O.gaussian_nll_loss, torch.tensor([[0.0, -30.0]]), torch.tensor([1e4]))
     assert value.item() == pytest.approx(math.exp(30) * 1e8 / 2, rel=1e-6)

@@ -702,13 +702,14 @@ def evidential_regression_loss(
     """
     _validate.non_negative(coefficient=coefficient)
     (gamma, *raw), y_true, w = prepare_parameters(y_pred, y_true, weight, mask, names=("gamma", "nu", "alpha", "beta"))
-    nu, beta = softplus(raw[0]), softplus(raw[2])
-    alpha = 1 + softplus(raw[1])
+    nu, alpha = softplus(raw[0]), 1 + softplus(raw[1])
+    log_nu, log_beta = log_softplus(raw[0]), log_softplus(raw[2])
     distance = y_true - gamma
-    half_omega = beta * (1 + nu)
-    # With log Ω taken out of the second logarithm, what is left of both is ½ log Ω.
-    values = (LOG_2PI + log_softplus(raw[2]) + torch.log1p(nu) - log_softplus(raw[0])) / 2
-    values = values + (alpha + 0.5) * torch.log1p(distance.square() * nu / (2 * half_omega))
+    # With log Ω taken out of the second logarithm, what is left of both is ½ log Ω; ν/β by way of logarithms, for both
+    # may be too small for the dtype.
+    values = (LOG_2PI + log_beta + torch.log1p(nu) - log_nu) / 2
+    share = distance.square() * torch.exp(log_nu - log_beta) / (2 * (1 + nu))
+    values = values + (alpha + 0.5) * torch.log1p(share)
     values = values - log_gamma_half_steps(alpha) + coefficient * distance.abs() * (2 * nu + alpha)
     return reduce(values, w, reduction)
 
