@@ -761,7 +761,7 @@ def hl_gauss_loss(
         y_true: real numbers in [low, high], (N, …).
         low: the lower end of the support.
         high: its upper end.
-        sigma: the width σ > 0 of the target, in y_true's unit; ¾ of a bin's width is the authors' choice, and what
+        sigma: the width σ > 0 of the target, in y_true's unit; ¾ of a bin's width is the usual choice, and what
             ``num_outputs()`` counts the bins for.
         weight: weights ≥ 0 of y_true's shape or a leading part of it.
         mask: True = counts; shape as ``weight``.
@@ -778,11 +778,11 @@ def hl_gauss_loss(
     >>> hl_gauss_loss(y_pred, torch.tensor([0.3, 0.3]), low=0.0, high=1.0, sigma=0.1, reduction="none")
     tensor([1.3863, 1.6719])
 
-    Source: Imani and White, Improving Regression Performance with Distributional Losses (2018), section 3; Farebrother
-    et al., Stop Regressing (2024), section 3.1.
+    Source: Imani and White, Improving Regression Performance with Distributional Losses (2018); Farebrother et al.,
+    Stop Regressing: Training Value Functions via Classification for Scalable Deep RL (2024).
 
-    Elsewhere: the papers' code has the same number inside the support; its differences of erf are 0 in the
-    tails, and for a target outside or a tiny σ it may divide 0 by 0.
+    Elsewhere: the second paper's code takes differences of erf, which are the same number, but 0 in the tails; for a
+    target outside the support, or a σ far wider than it, they divide 0 by 0.
     """
     check_support(low=low, high=high, sigma=sigma)
     y_pred, y_true, w = _prepare_histogram(y_pred, y_true, weight, mask, low, high)
