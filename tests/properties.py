@@ -50,7 +50,7 @@ class Subject:
         return cls(
             case.evaluate(variant),
             variant.sample,
-            case.unit_axis,
+            case.axis_of(variant),
             case.kind,
             holds,
             case.spec.pred_domain,

@@ -39,7 +39,7 @@ def _by_loops(case: Case, variant: Variant, y_pred: Tensor, y_true: Tensor, w: T
     """None (w·ℓ per unit, or the batch's value) and the mean, by the reference."""
     assert case.reference is not None
     hyper = {k: v.tolist() if isinstance(v, Tensor) else v for k, v in variant.hyper.items()}
-    shape = case.units(y_pred)
+    shape = case.units(y_pred, variant)
     full = w.reshape(w.shape + (1,) * (len(shape) - w.ndim)).expand(shape).numpy()
     p, t = y_pred.numpy(), y_true.numpy()
     if case.kind == "batch":
@@ -52,7 +52,8 @@ def _by_loops(case: Case, variant: Variant, y_pred: Tensor, y_true: Tensor, w: T
     if case.kind == "counted":
         values = np.array(case.reference(p, t, full, **hyper)).reshape(shape)
     # The axis of one unit last: then a unit's place is the place of its numbers.
-    last = (lambda x: np.moveaxis(x, case.unit_axis, -1)) if case.unit_axis is not None else (lambda x: x)
+    axis = case.axis_of(variant)
+    last = (lambda x: np.moveaxis(x, axis, -1)) if axis is not None else (lambda x: x)
     inputs, targets = last(p), last(t) if t.shape == p.shape else t
     weights = hyper.get("class_weight")
     for position in np.ndindex(*shape):

@@ -119,6 +119,72 @@ if TYPE_CHECKING:
     from torchobjectives.losses.confidence import (
         z_loss as z_loss,
     )
+    from torchobjectives.losses.distribution import (
+        BetaNLLLoss as BetaNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        CRPSGaussianLoss as CRPSGaussianLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        EvidentialRegressionLoss as EvidentialRegressionLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        GammaNLLLoss as GammaNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        GaussianNLLLoss as GaussianNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        HLGaussLoss as HLGaussLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        LaplaceNLLLoss as LaplaceNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        NegativeBinomialNLLLoss as NegativeBinomialNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        PoissonNLLLoss as PoissonNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        StudentTNLLLoss as StudentTNLLLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        TweedieLoss as TweedieLoss,
+    )
+    from torchobjectives.losses.distribution import (
+        beta_nll_loss as beta_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        crps_gaussian_loss as crps_gaussian_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        evidential_regression_loss as evidential_regression_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        gamma_nll_loss as gamma_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        gaussian_nll_loss as gaussian_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        hl_gauss_loss as hl_gauss_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        laplace_nll_loss as laplace_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        negative_binomial_nll_loss as negative_binomial_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        poisson_nll_loss as poisson_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        student_t_nll_loss as student_t_nll_loss,
+    )
+    from torchobjectives.losses.distribution import (
+        tweedie_loss as tweedie_loss,
+    )
     from torchobjectives.losses.longtail import (
         BalancedSoftmaxLoss as BalancedSoftmaxLoss,
     )
@@ -259,6 +325,18 @@ if TYPE_CHECKING:
     )
     from torchobjectives.losses.noisy import (
         symmetric_cross_entropy_loss as symmetric_cross_entropy_loss,
+    )
+    from torchobjectives.losses.quantile import (
+        ExpectileLoss as ExpectileLoss,
+    )
+    from torchobjectives.losses.quantile import (
+        QuantileLoss as QuantileLoss,
+    )
+    from torchobjectives.losses.quantile import (
+        expectile_loss as expectile_loss,
+    )
+    from torchobjectives.losses.quantile import (
+        quantile_loss as quantile_loss,
     )
     from torchobjectives.losses.rates import (
         MCCLoss as MCCLoss,
@@ -451,11 +529,13 @@ __all__ = [
     "BalancedL1Loss",
     "BalancedSoftmaxLoss",
     "BarronLoss",
+    "BetaNLLLoss",
     "BiTemperedLoss",
     "BinaryCrossEntropyLoss",
     "BootstrapLoss",
     "BrierLoss",
     "CCCLoss",
+    "CRPSGaussianLoss",
     "CauchyLoss",
     "CharbonnierLoss",
     "ConfidencePenaltyLoss",
@@ -466,18 +546,24 @@ __all__ = [
     "ElasticNet",
     "EntmaxLoss",
     "EpsilonInsensitiveLoss",
+    "EvidentialRegressionLoss",
+    "ExpectileLoss",
     "FocalLoss",
     "ForwardCorrectionLoss",
     "GCELoss",
     "GHMCLoss",
     "GHMRLoss",
+    "GammaNLLLoss",
+    "GaussianNLLLoss",
     "GemanMcClureLoss",
     "GeneralizedJSDLoss",
     "GroupLasso",
+    "HLGaussLoss",
     "HingeLoss",
     "HuberLoss",
     "L1Loss",
     "LDAMLoss",
+    "LaplaceNLLLoss",
     "LogCoshLoss",
     "LogitAdjustedLoss",
     "LogitNormLoss",
@@ -490,13 +576,16 @@ __all__ = [
     "MultiMarginLoss",
     "NLLLoss",
     "NNPULoss",
+    "NegativeBinomialNLLLoss",
     "NormalizedCrossEntropyLoss",
     "OHEMLoss",
     "Objective",
     "PairwiseAUCLoss",
     "PearsonLoss",
     "Penalty",
+    "PoissonNLLLoss",
     "Poly1Loss",
+    "QuantileLoss",
     "RMSELoss",
     "SMAPELoss",
     "SeesawLoss",
@@ -507,8 +596,10 @@ __all__ = [
     "SoftmaxFocalLoss",
     "SparsemaxLoss",
     "Spec",
+    "StudentTNLLLoss",
     "SymmetricCrossEntropyLoss",
     "TukeyLoss",
+    "TweedieLoss",
     "WelschLoss",
     "WingLoss",
     "ZLPRLoss",
@@ -519,6 +610,7 @@ __all__ = [
     "balanced_l1_loss",
     "balanced_softmax_loss",
     "barron_loss",
+    "beta_nll_loss",
     "bi_tempered_loss",
     "binary_cross_entropy_loss",
     "bootstrap_loss",
@@ -531,14 +623,19 @@ __all__ = [
     "cosine_similarity_loss",
     "crammer_singer_loss",
     "cross_entropy_loss",
+    "crps_gaussian_loss",
     "dice_loss",
     "entmax_loss",
     "epsilon_insensitive_loss",
+    "evidential_regression_loss",
+    "expectile_loss",
     "focal_loss",
     "for_huggingface",
     "for_skorch",
     "forward_correction_loss",
     "from_config",
+    "gamma_nll_loss",
+    "gaussian_nll_loss",
     "gce_loss",
     "geman_mcclure_loss",
     "generalized_jsd_loss",
@@ -547,8 +644,10 @@ __all__ = [
     "ghmr_loss",
     "global_mean",
     "hinge_loss",
+    "hl_gauss_loss",
     "huber_loss",
     "l1_loss",
+    "laplace_nll_loss",
     "ldam_loss",
     "log_cosh_loss",
     "logit_adjusted_loss",
@@ -559,6 +658,7 @@ __all__ = [
     "mse_loss",
     "msle_loss",
     "multi_margin_loss",
+    "negative_binomial_nll_loss",
     "nll_loss",
     "nnpu_loss",
     "normalized_cross_entropy_loss",
@@ -566,7 +666,9 @@ __all__ = [
     "pairwise_auc_loss",
     "param_groups",
     "pearson_loss",
+    "poisson_nll_loss",
     "poly1_loss",
+    "quantile_loss",
     "register",
     "rmse_loss",
     "seesaw_loss",
@@ -578,9 +680,11 @@ __all__ = [
     "soft_margin_loss",
     "softmax_focal_loss",
     "sparsemax_loss",
+    "student_t_nll_loss",
     "symmetric_cross_entropy_loss",
     "totals",
     "tukey_loss",
+    "tweedie_loss",
     "welsch_loss",
     "wing_loss",
     "z_loss",

@@ -60,6 +60,23 @@ FAMILIES: Final[dict[str, tuple[tuple[str, str | None], ...]]] = {
         ("CCCLoss", "ccc_loss"),
         ("PearsonLoss", "pearson_loss"),
     ),
+    "quantile": (
+        ("QuantileLoss", "quantile_loss"),
+        ("ExpectileLoss", "expectile_loss"),
+    ),
+    "distribution": (
+        ("GaussianNLLLoss", "gaussian_nll_loss"),
+        ("BetaNLLLoss", "beta_nll_loss"),
+        ("LaplaceNLLLoss", "laplace_nll_loss"),
+        ("StudentTNLLLoss", "student_t_nll_loss"),
+        ("PoissonNLLLoss", "poisson_nll_loss"),
+        ("NegativeBinomialNLLLoss", "negative_binomial_nll_loss"),
+        ("GammaNLLLoss", "gamma_nll_loss"),
+        ("TweedieLoss", "tweedie_loss"),
+        ("CRPSGaussianLoss", "crps_gaussian_loss"),
+        ("EvidentialRegressionLoss", "evidential_regression_loss"),
+        ("HLGaussLoss", "hl_gauss_loss"),
+    ),
     "binary": (
         ("BinaryCrossEntropyLoss", "binary_cross_entropy_loss"),
         ("FocalLoss", "focal_loss"),

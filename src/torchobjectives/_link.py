@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from torchobjectives import _validate
@@ -140,3 +141,117 @@ LOG = Link("log", torch.exp, _one)
 SOFTMAX = Link("softmax", _softmax, _one_per_class)
 LOG_PROBABILITY = Link("log-probability", torch.exp, _one_per_class)
 CHANNELS = Link("sigmoid of one channel, softmax of several", _sigmoid_or_softmax, _one_per_class)
+
+
+# Distributions and quantiles: what (…, k) parameters say, as (…, 2) mean and standard deviation where they are those
+# of a distribution ---------------------------------------------------------------------------------------------------
+
+
+def softplus(raw: Tensor) -> Tensor:
+    """log(1 + eˣ), exact everywhere; torch's own is x itself from 20 on."""
+    return -F.logsigmoid(-raw)
+
+
+def log_softplus(raw: Tensor) -> Tensor:
+    """The logarithm of softplus, also where that is less than the dtype holds: there it is x."""
+    low, high = raw.clamp(max=-15.0), raw.clamp(min=-15.0)
+    return torch.where(raw < -15, low - torch.exp(low) / 2, torch.log(softplus(high)))
+
+
+def _two(num_classes: int | None) -> int:
+    return 2
+
+
+def _four(num_classes: int | None) -> int:
+    return 4
+
+
+def _split(y_pred: Tensor, count: int, what: str) -> tuple[Tensor, ...]:
+    if y_pred.ndim == 0 or y_pred.shape[-1] != count:
+        raise ValueError(f"y_pred has shape {_validate.shape(y_pred)}, wanted (..., {count}): {what} in the last axis.")
+    return y_pred.unbind(-1)
+
+
+def _moments(mean: Tensor, log_std: Tensor) -> Tensor:
+    return torch.stack((mean, torch.exp(log_std)), -1)
+
+
+def _normal(y_pred: Tensor) -> Tensor:
+    mean, log_std = _split(y_pred, 2, "mean and log-std")
+    return _moments(mean, log_std)
+
+
+def _normal_by_variance(y_pred: Tensor) -> Tensor:
+    mean, log_variance = _split(y_pred, 2, "mean and log-variance")
+    return _moments(mean, log_variance / 2)
+
+
+def _laplace(y_pred: Tensor) -> Tensor:
+    mean, log_scale = _split(y_pred, 2, "mean and log-scale")
+    return _moments(mean, log_scale + math.log(2) / 2)
+
+
+def _student_t(y_pred: Tensor, *, df: float) -> Tensor:
+    mean, log_scale = _split(y_pred, 2, "mean and log-scale")
+    return _moments(mean, log_scale + (-math.log1p(-2 / df) / 2 if df > 2 else math.inf))
+
+
+def _two_beside_df(num_classes: int | None, *, df: float) -> int:
+    return 2
+
+
+def _negative_binomial(y_pred: Tensor) -> Tensor:
+    log_mean, log_dispersion = _split(y_pred, 2, "log-mean and log-dispersion")
+    # μ + αμ² = μ(1 + αμ)
+    return _moments(torch.exp(log_mean), (log_mean + softplus(log_mean + log_dispersion)) / 2)
+
+
+def _evidential(y_pred: Tensor) -> Tensor:
+    mean, nu, alpha, beta = _split(y_pred, 4, "gamma, nu, alpha and beta")
+    # β(1 + ν) / (ν(α − 1)): the spread of y and the doubt about its mean together.
+    log_variance = log_softplus(beta) + torch.log1p(softplus(nu)) - log_softplus(nu) - log_softplus(alpha)
+    return _moments(mean, log_variance / 2)
+
+
+def _one_per_quantile(num_classes: int | None, *, quantiles: float | Sequence[float]) -> int:
+    return len(quantiles) if isinstance(quantiles, Sequence) else 1
+
+
+def _sorted_quantiles(y_pred: Tensor, *, quantiles: float | Sequence[float]) -> Tensor:
+    """Quantiles that do not cross: the lowest level gets the lowest value."""
+    if not isinstance(quantiles, Sequence):
+        return y_pred
+    values = _split(y_pred.sort(-1).values if y_pred.ndim else y_pred, len(quantiles), "the quantiles")
+    ascending = sorted(range(len(quantiles)), key=lambda k: quantiles[k])
+    return torch.stack([values[ascending.index(k)] for k in range(len(quantiles))], -1)
+
+
+def check_support(*, low: float, high: float, sigma: float) -> None:
+    """Raise unless [low, high] is an interval and ``sigma`` a width."""
+    _validate.finite(low=low, high=high)
+    _validate.positive(sigma=sigma)
+    if not low < high:
+        raise ValueError(f"low is {low!r}, high {high!r}: wanted low < high.")
+
+
+def _bins_for_width(num_classes: int | None, *, low: float, high: float, sigma: float) -> int:
+    check_support(low=low, high=high, sigma=sigma)
+    return max(2, round(0.75 * (high - low) / sigma))
+
+
+def _mean_of_histogram(y_pred: Tensor, *, low: float, high: float, sigma: float) -> Tensor:
+    masses = _softmax(y_pred).movedim(class_axis(y_pred), -1)
+    bins = masses.shape[-1]
+    half = (high - low) / bins / 2
+    return masses @ torch.linspace(low + half, high - half, bins, dtype=masses.dtype, device=masses.device)
+
+
+SPREAD = ("mean", "standard_deviation")
+NORMAL = Link("mean and standard deviation from log-std", _normal, _two, (), SPREAD)
+NORMAL_BY_VARIANCE = Link("mean and standard deviation from log-variance", _normal_by_variance, _two, (), SPREAD)
+LAPLACE = Link("mean and standard deviation of a Laplace distribution", _laplace, _two, (), SPREAD)
+STUDENT_T = Link("mean and standard deviation of a t distribution", _student_t, _two_beside_df, ("df",), SPREAD)
+NEGATIVE_BINOMIAL = Link("mean and standard deviation of a negative binomial", _negative_binomial, _two, (), SPREAD)
+EVIDENTIAL = Link("mean and standard deviation of the evidential prediction", _evidential, _four, (), SPREAD)
+QUANTILES = Link("sorted quantiles", _sorted_quantiles, _one_per_quantile, ("quantiles",))
+HISTOGRAM = Link("mean of a histogram", _mean_of_histogram, _bins_for_width, ("low", "high", "sigma"))

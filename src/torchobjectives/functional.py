@@ -36,6 +36,39 @@ from torchobjectives.losses.confidence import (
 from torchobjectives.losses.confidence import (
     z_loss as z_loss,
 )
+from torchobjectives.losses.distribution import (
+    beta_nll_loss as beta_nll_loss,
+)
+from torchobjectives.losses.distribution import (
+    crps_gaussian_loss as crps_gaussian_loss,
+)
+from torchobjectives.losses.distribution import (
+    evidential_regression_loss as evidential_regression_loss,
+)
+from torchobjectives.losses.distribution import (
+    gamma_nll_loss as gamma_nll_loss,
+)
+from torchobjectives.losses.distribution import (
+    gaussian_nll_loss as gaussian_nll_loss,
+)
+from torchobjectives.losses.distribution import (
+    hl_gauss_loss as hl_gauss_loss,
+)
+from torchobjectives.losses.distribution import (
+    laplace_nll_loss as laplace_nll_loss,
+)
+from torchobjectives.losses.distribution import (
+    negative_binomial_nll_loss as negative_binomial_nll_loss,
+)
+from torchobjectives.losses.distribution import (
+    poisson_nll_loss as poisson_nll_loss,
+)
+from torchobjectives.losses.distribution import (
+    student_t_nll_loss as student_t_nll_loss,
+)
+from torchobjectives.losses.distribution import (
+    tweedie_loss as tweedie_loss,
+)
 from torchobjectives.losses.longtail import (
     balanced_softmax_loss as balanced_softmax_loss,
 )
@@ -104,6 +137,12 @@ from torchobjectives.losses.noisy import (
 )
 from torchobjectives.losses.noisy import (
     symmetric_cross_entropy_loss as symmetric_cross_entropy_loss,
+)
+from torchobjectives.losses.quantile import (
+    expectile_loss as expectile_loss,
+)
+from torchobjectives.losses.quantile import (
+    quantile_loss as quantile_loss,
 )
 from torchobjectives.losses.rates import (
     mcc_loss as mcc_loss,
@@ -190,6 +229,7 @@ __all__ = [
     "balanced_l1_loss",
     "balanced_softmax_loss",
     "barron_loss",
+    "beta_nll_loss",
     "bi_tempered_loss",
     "binary_cross_entropy_loss",
     "bootstrap_loss",
@@ -201,19 +241,26 @@ __all__ = [
     "cosine_similarity_loss",
     "crammer_singer_loss",
     "cross_entropy_loss",
+    "crps_gaussian_loss",
     "dice_loss",
     "entmax_loss",
     "epsilon_insensitive_loss",
+    "evidential_regression_loss",
+    "expectile_loss",
     "focal_loss",
     "forward_correction_loss",
+    "gamma_nll_loss",
+    "gaussian_nll_loss",
     "gce_loss",
     "geman_mcclure_loss",
     "generalized_jsd_loss",
     "ghmc_loss",
     "ghmr_loss",
     "hinge_loss",
+    "hl_gauss_loss",
     "huber_loss",
     "l1_loss",
+    "laplace_nll_loss",
     "ldam_loss",
     "log_cosh_loss",
     "logit_adjusted_loss",
@@ -224,13 +271,16 @@ __all__ = [
     "mse_loss",
     "msle_loss",
     "multi_margin_loss",
+    "negative_binomial_nll_loss",
     "nll_loss",
     "nnpu_loss",
     "normalized_cross_entropy_loss",
     "ohem_loss",
     "pairwise_auc_loss",
     "pearson_loss",
+    "poisson_nll_loss",
     "poly1_loss",
+    "quantile_loss",
     "rmse_loss",
     "seesaw_loss",
     "silog_loss",
@@ -240,8 +290,10 @@ __all__ = [
     "soft_margin_loss",
     "softmax_focal_loss",
     "sparsemax_loss",
+    "student_t_nll_loss",
     "symmetric_cross_entropy_loss",
     "tukey_loss",
+    "tweedie_loss",
     "welsch_loss",
     "wing_loss",
     "z_loss",

@@ -105,6 +105,8 @@ class Variant:
     keeps: tuple[str, ...] = ()
     # What the class takes beside them, and the function does not.
     only_class: dict[str, Any] = field(default_factory=dict)
+    # Where it is another one than the case's.
+    unit_axis: int | None = None
 
 
 @dataclass(frozen=True)
@@ -142,11 +144,16 @@ class Case:
         torch.manual_seed(0)
         return self.loss_class(**variant.hyper).double().evaluate
 
-    def units(self, y_pred: Tensor) -> tuple[int, ...]:
+    def axis_of(self, variant: Variant) -> int | None:
+        """The axis that belongs to one unit, in this setting."""
+        return self.unit_axis if variant.unit_axis is None else variant.unit_axis
+
+    def units(self, y_pred: Tensor, variant: Variant) -> tuple[int, ...]:
         """The shape of the units."""
         shape = list(y_pred.shape)
-        if self.unit_axis is not None:
-            del shape[self.unit_axis]
+        axis = self.axis_of(variant)
+        if axis is not None:
+            del shape[axis]
         return tuple(shape)
 
 
