@@ -26,9 +26,9 @@ def _has_expectation(case: Case) -> bool:
 def _recoverable(variant: Variant) -> bool:
     hyper = variant.hyper
     weights = hyper.get("class_weight")
-    if hyper.get("margin") and not hyper.get("gamma_neg", 1.0):
-        return False  # all rare truths share one minimiser, the margin, where the loss has a kink
-    return hyper.get("from_logits", True) is True and (weights is None or bool((weights > 0).all()))
+    return (
+        not variant.hides and hyper.get("from_logits", True) is True and (weights is None or bool((weights > 0).all()))
+    )
 
 
 def minimiser(loss: Loss, truth: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ def _distance(found: Tensor, truth: Tensor) -> float:
 def test_proper_or_not(case: Case) -> None:
     claims = case.spec.claims
     assert ("proper" in claims) != ("improper" in claims), "a loss for classes says whether it is proper"
-    loss = case.loss_class(**case.variants[0].hyper)
+    loss = case.make(case.variants[0])
     apart = [_distance(loss.predict(minimiser(loss, truth)), truth) for truth in _truths(case)]
     if "proper" in claims:
         assert max(apart) < 1e-6
@@ -91,7 +91,7 @@ def test_proper_or_not(case: Case) -> None:
     ],
 )
 def test_calibrated_recovers_the_truth(case: Case, variant: Variant) -> None:
-    loss = case.loss_class(**variant.hyper)
+    loss = case.make(variant)
     for truth in _truths(case):
         found = loss.predict(minimiser(loss, truth), calibrated=True)
         assert _distance(found, truth) < 1e-6, f"for {truth.tolist()}: {found.tolist()}"
@@ -101,7 +101,7 @@ def test_calibrated_recovers_the_truth(case: Case, variant: Variant) -> None:
 def test_calibrated_is_refused_where_no_inverse_is_known(case: Case) -> None:
     if case.spec.proper or case.spec.calibration is not None:
         return
-    loss = case.loss_class(**case.variants[0].hyper)
+    loss = case.make(case.variants[0])
     y_pred, _ = case.variants[0].sample(generator(0), 2)
     with pytest.raises(ValueError, match="no inverse is known"):
         loss.predict(y_pred, calibrated=True)
@@ -126,8 +126,16 @@ def test_robust(case: Case) -> None:
     y_pred, y_true = variant.sample(generator(0), 6)
     steepest = []
     for size in (1.0, 1e2, 1e4, 1e6):
-        leaf = (size * y_pred).requires_grad_()
-        case.evaluate(variant)(leaf, y_true, reduction="sum").backward()
+        leaf = y_pred.clone().requires_grad_()
+        case.evaluate(variant)(leaf, size * y_true, reduction="sum").backward()
         assert leaf.grad is not None
         steepest.append(float(leaf.grad.abs().max()))
     assert max(steepest[2:]) <= 1.001 * max(steepest[:2]) + 1e-9
+
+
+@pytest.mark.parametrize("case", [p for p, c in zip(NAMED, CASES, strict=True) if "bounded" in c.spec.claims])
+def test_bounded(case: Case) -> None:
+    variant = case.variants[0]
+    y_pred, y_true = variant.sample(generator(0), 30)
+    costs = [case.evaluate(variant)(size * y_pred, y_true, reduction="none").max() for size in (1e2, 1e3, 1e4, 1e6)]
+    assert max(costs[2:]) <= 1.05 * max(costs[:2])

@@ -44,7 +44,8 @@ CLAIMS: dict[str, str] = {
     "proper": "the expected loss is least at the true probability (or distribution)",
     "improper": "the expected loss is least at another probability than the true one",
     "convex": "convex in y_pred",
-    "robust": "a bounded slope in y_pred: one wild target moves a fit only so far",
+    "robust": "a bounded slope, however wild a target: one outlier moves a fit only so far",
+    "bounded": "a bounded value: one wrong label, or one outlier, costs only so much",
 }
 
 

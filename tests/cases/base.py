@@ -107,6 +107,8 @@ class Variant:
     only_class: dict[str, Any] = field(default_factory=dict)
     # Where it is another one than the case's.
     unit_axis: int | None = None
+    # Why the minimiser of the expected loss does not tell every true probability from every other.
+    hides: str = ""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ FLIPS: Final = t64([[0.8, 0.2, 0], [0.1, 0.9, 0], [0, 0.3, 0.7]])
 HALVES: Final = t64([[0.0, 0.0]]), torch.tensor([0])
 QUARTER: Final = t64([[0.0, math.log(3)]]), torch.tensor([0])
 
+UNMIXED = "no clean labels become these observed ones"
+
 CASES: tuple[Case, ...] = (
     case(
         "symmetric_cross_entropy_loss",
@@ -92,8 +94,8 @@ CASES: tuple[Case, ...] = (
     case(
         "forward_correction_loss",
         ref.forward_correction,
-        Variant(classes, {"transition": FLIPS}),
-        Variant(pixels, {"transition": FLIPS, "class_weight": WEIGHTS}),
+        Variant(classes, {"transition": FLIPS}, hides=UNMIXED),
+        Variant(pixels, {"transition": FLIPS, "class_weight": WEIGHTS}, hides=UNMIXED),
         Variant(soft_classes, {"transition": FLIPS, "class_weight": SOME_WEIGHTS}),
         unit_axis=1,
     ),

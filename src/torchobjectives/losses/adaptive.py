@@ -108,7 +108,7 @@ class AdaptiveLogSoftmaxLoss(Loss):
         y_true="classes",
         unit="sample",
         link=SOFTMAX,
-        claims=("proper", "convex", "robust"),
+        claims=("proper", "convex"),
         exemptions={
             "compile": "which clusters are evaluated depends on the data",
             "vmap": "which clusters are evaluated depends on the data",

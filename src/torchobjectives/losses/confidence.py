@@ -97,7 +97,7 @@ class ConfidencePenaltyLoss(Loss):
         unit="sample",
         link=SOFTMAX,
         calibration=Calibration(_unpenalized, ("beta",)),
-        claims=("improper", "robust"),
+        claims=("improper",),
         use="A network that overfits into certainty: keeps some entropy, as label smoothing does, but adaptively.",
         avoid="Probabilities are read without calibrated=True: cross_entropy_loss with early stopping.",
         paper="Pereyra et al. 2017, arXiv:1701.06548, sec. 3",

@@ -840,7 +840,7 @@ class HLGaussLoss(Loss):
         y_true="real",
         unit="sample",
         link=HISTOGRAM,
-        claims=("convex", "robust"),
+        claims=("convex",),
         use="Values in a known range where squared error trains badly: deep value functions, ages, depths.",
         avoid="Targets without a known range, or digits finer than a bin: mse_loss or huber_loss.",
         paper="Imani and White 2018, arXiv:1806.04613; Farebrother et al. 2024, arXiv:2403.03950",

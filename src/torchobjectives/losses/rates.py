@@ -375,7 +375,7 @@ class NNPULoss(Loss):
         unit="batch",
         link=LOGIT,
         true_domain=HARD_LABEL,
-        claims=("improper", "robust"),
+        claims=("improper", "bounded"),
         exemptions=one_value_per_batch(
             gradcheck="where the risk is clipped its slope is that of another function, by definition"
         ),
