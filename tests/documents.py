@@ -14,6 +14,7 @@ from pathlib import Path
 import torchobjectives
 from torchobjectives import _exports
 from torchobjectives._fields import REQUIRED
+from torchobjectives._link import REAL, Domain
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -41,9 +42,18 @@ def loss_table(header: str = ENGLISH) -> str:
             given = ", ".join(f"`{f.name}`" if f.default is REQUIRED else f"`{f.name}={f.default!r}`" for f in fields)
             name = f"`{class_name}`" + (f", `{function}`" if function else "")
             spec = loss.spec
-            words = [word.replace("_", "-") for word in (spec.y_pred, spec.y_true, spec.unit)]
+            words = [
+                ", ".join(spec.parameters) or _kind(spec.y_pred, spec.pred_domain),
+                _kind(spec.y_true, spec.true_domain),
+                spec.unit,
+            ]
             rows.append(f"| {name} | {given} | " + " | ".join(words) + " |")
     return "\n".join(rows)
+
+
+def _kind(word: str, domain: Domain) -> str:
+    """What a tensor holds: of numbers that are not any, which."""
+    return str(domain).removeprefix("numbers ") if word == "real" and domain != REAL else word.replace("_", "-")
 
 
 def huber_source() -> str:
