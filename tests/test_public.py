@@ -43,7 +43,7 @@ PUBLIC = """
     tukey_loss tweedie_loss welsch_loss wing_loss z_loss zlpr_loss
 """
 LOSS_FUNCTIONS = [name for pairs in _exports.FAMILIES.values() for _, name in pairs if name]
-EXAMPLES = [f"torchobjectives.{m.name}" for m in pkgutil.walk_packages(torchobjectives.__path__)]
+EXAMPLES = [m.name for m in pkgutil.walk_packages(torchobjectives.__path__, "torchobjectives.")]
 
 
 def test_the_public_names_are_frozen() -> None:
@@ -105,6 +105,10 @@ def test_every_loss_is_documented(name: str) -> None:
     binary = "from_logits" in inspect.signature(function).parameters
     if binary:
         assert "from_logits=False" in text.splitlines()[0], "the first line says what y_pred holds"
+
+
+def test_examples_of_all_modules_are_run() -> None:
+    assert {"torchobjectives.losses.binary", "torchobjectives.penalties.norms", "torchobjectives._loss"} <= set(EXAMPLES)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

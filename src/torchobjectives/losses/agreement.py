@@ -50,7 +50,7 @@ def ccc_loss(
     >>> import torch
     >>> from torchobjectives import ccc_loss
     >>> ccc_loss(torch.tensor([0.5, -1.0, 2.0, 0.0]), torch.tensor([0.0, 1.0, 2.5, 0.0]))
-    tensor(0.4556)
+    tensor(0.4557)
 
     Source: Lin, A Concordance Correlation Coefficient to Evaluate Reproducibility (1989); one minus its ρ_c.
 
