@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 EXTRA = ("cyclopts", "jinja2", "lightning", "matplotlib", "numpy", "polars", "pydantic", "rich", "sklearn", "skops")
+OUTPUT_LOST = 1
 WRONG_INPUT = 2
 INTERRUPTED = 130
 
@@ -64,7 +65,7 @@ def _version() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line: exit code 0 when done, 2 for wrong input, 130 when interrupted."""
+    """Run the command line: exit code 0 when done, 1 where output is lost, 2 for wrong input, 130 when interrupted."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that has no letter for a sign shows a question mark; that is no reason to lose a run.
         if hasattr(stream, "reconfigure"):
@@ -75,8 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if (error.name or "").partition(".")[0] not in EXTRA:
             raise
         _stop(f'{error.name} is not installed: pip install "torchobjectives[workbench]"', code=1)
-    except KeyboardInterrupt:
-        _stop("interrupted", code=INTERRUPTED)
+    except KeyboardInterrupt as error:
+        _stop("; ".join(["interrupted", *map(str, error.args)]), code=INTERRUPTED)
     else:
         if code:
             sys.exit(code)
@@ -88,7 +89,7 @@ def _run(arguments: list[str]) -> int:
     from pydantic import ValidationError
 
     from torchobjectives.workbench.config import explain
-    from torchobjectives.workbench.errors import InputError
+    from torchobjectives.workbench.errors import InputError, OutputError
 
     try:
         return int(app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
@@ -97,6 +98,8 @@ def _run(arguments: list[str]) -> int:
         _stop(explain(cause) if isinstance(cause, ValidationError) else _said(str(error)), code=WRONG_INPUT)
     except InputError as error:
         _stop(str(error), code=WRONG_INPUT)
+    except OutputError as error:
+        _stop(str(error), code=OUTPUT_LOST)
     return WRONG_INPUT
 
 
@@ -106,6 +109,8 @@ def _said(message: str) -> str:
 
     if unused := re.fullmatch(r"Unused Tokens: \[(.*)\]\.?", message):
         return f"{unused[1]} is left over: one file is read, and flags such as --overwrite take no value"
+    if twice := re.fullmatch(r"Parameter (--[\w-]+) specified multiple times\.?", message):
+        return f"{twice[1]} is given more than once, and takes one value: keep one"
     if unknown := re.search(r'Unknown option: "?--([\w-]+)', message):
         meant = OTHER_WORDS.get(unknown[1].replace("-", "_"))
         if meant:
@@ -114,5 +119,6 @@ def _said(message: str) -> str:
 
 
 def _stop(message: str, *, code: int) -> None:
-    print(f"torchobjectives: {message}", file=sys.stderr)
+    # One line, also where a name that it repeats has several.
+    print(f"torchobjectives: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(code)
