@@ -71,7 +71,8 @@ class Picture:
         rows[0][0].set_ylabel(f"loss ({self.unit})" if self.unit else "loss")
         rows[1][0].set_ylabel("slope of the loss")
         if len(self.panels[0].curves) > 1:
-            _legend(figure, rows[0][0], columns=3)
+            handles, labels = rows[0][0].get_legend_handles_labels()
+            _legend(figure, handles, max(1, 52 * len(self.panels) // (8 + max(map(len, labels)))))
 
     def svg(self) -> Markup:
         """The picture as an element of a page, with ink of the page's colour."""
@@ -91,9 +92,8 @@ def _rules(axes: Axes) -> None:
         draw(0, color=INK, lw=0.5, alpha=0.4, zorder=0)
 
 
-def _legend(figure: Figure, axes: Axes, columns: int) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=3.2)
+def _legend(figure: Figure, handles: list[Any], columns: int) -> None:
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=3.2)
 
 
 def picture(name: str, variation: Variation | None = None) -> Picture:
@@ -195,7 +195,7 @@ class Comparison:
             axes.set(xlabel=axis, ylim=(-0.1, 4.0))
             _rules(axes)
         row[0].set_ylabel("loss above its least, 1 at the mark")
-        figure.legend(handles=handles, loc="outside lower center", ncols=2 * len(self.curves), handlelength=3.2)
+        _legend(figure, handles, 2 * len(self.curves))
 
     def svg(self) -> Markup:
         """The picture as an element of a page, with ink of the page's colour."""

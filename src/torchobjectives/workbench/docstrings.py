@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from dataclasses import dataclass, field
 
 from torchobjectives import Loss
@@ -49,6 +50,11 @@ def documented(kind: type[Loss]) -> object:
 def read(kind: type[Loss]) -> Documentation:
     """The documentation of a loss."""
     return parse(inspect.getdoc(documented(kind)) or "")
+
+
+def of_family(kind: type[Loss]) -> str:
+    """What a family says of all its members, such as the letters of its formulas; not its headline."""
+    return parse(inspect.getdoc(sys.modules[kind.__module__]) or "").body
 
 
 def parse(text: str) -> Documentation:

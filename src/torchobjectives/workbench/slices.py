@@ -1,6 +1,7 @@
 """A line through the predictions of a loss, along which it is drawn: one number moves, the others stay."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -66,8 +67,8 @@ class Slice:
         """Positions, values and slopes of a loss along the line."""
         position = torch.linspace(self.low, self.high, points, dtype=torch.float64, requires_grad=True)
         if self.whole:
-            each = [loss.evaluate(*self.batch(one, target, loss)) for one in position.split(1)]
-            values = torch.stack(each)
+            each = torch.arange(points).unsqueeze(1)
+            values = torch.stack([loss.evaluate(*self.batch(position[one], target, loss)) for one in each])
         else:
             values = loss.evaluate(*self.batch(position, target, loss), reduction="none")
         (slopes,) = torch.autograd.grad(values.sum(), position)
@@ -120,7 +121,7 @@ def _numbers(kind: type[Loss], whole: bool) -> Slice:
 
     low = -3.0
     if not logarithm and math.isfinite(spec.pred_domain.low):
-        low = max(low, spec.pred_domain.low - 1 + 0.02)
+        low = max(low, spec.pred_domain.low - 1 + 0.2)
     caption = f"y_true = 1{others}"
     if whole:
         caption += f"; one of {len(RESTING_TRUTH) + 1} units moves, the others are off by 0.1 to 0.4"
@@ -246,4 +247,4 @@ def unit_of(body: str) -> str:
     if "in nats" in text:
         return "nats"
     _, stated, rest = text.partition("Unit: that of ")
-    return "unit of " + rest.split(";")[0].split(". ")[0].rstrip(".") if stated else ""
+    return "unit of " + re.split(r"[;(]|\. ", rest)[0].strip(" .") if stated else ""
