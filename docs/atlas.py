@@ -159,11 +159,11 @@ def printed(program: str) -> str:
 
 def _laws(found: Entry) -> str:
     spec, rules = found.spec, {**LAWS, **GUARANTEES}
-    items = [f"**{claim}**: {CLAIMS[claim]}" for claim in spec.claims]
-    items += [f"**not {law}** ({rules[law]}): {reason}" for law, reason in spec.exemptions.items()]
-    items += [f"{law}: {words}" for law, words in rules.items() if law not in spec.exemptions]
+    items = [f"**{claim}**: {prose(CLAIMS[claim])}" for claim in spec.claims]
+    items += [f"**not {law}** ({prose(rules[law])}): {prose(reason)}" for law, reason in spec.exemptions.items()]
+    items += [f"{law}: {prose(words)}" for law, words in rules.items() if law not in spec.exemptions]
     tested = "Tested for every loss, as [the table of guarantees](../guarantees.md) says:"
-    return tested + "\n\n" + "\n".join(f"- {prose(item)}" for item in items)
+    return tested + "\n\n" + "\n".join(f"- {item}" for item in items)
 
 
 def family_page(family: str, members: Sequence[Entry]) -> str:
