@@ -11,6 +11,7 @@ from torchobjectives._fields import REQUIRED
 from torchobjectives._link import Domain
 
 CLASSES = 3
+WIDEST = 68  # so that an example, indented, fits a terminal of 80 columns
 # What a hyper-parameter without a default is in an example, and in a picture.
 VALUES: dict[str, Any] = {
     "class_counts": [100, 10, 1],
@@ -77,7 +78,6 @@ def example(kind: type[Loss], **shown: Any) -> str:
     if kind.spec.y_pred == "quantiles":
         given["quantiles"] = (0.1, 0.5, 0.9)
     given = {**shown, **given}
-    arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
     y_pred, y_true = (_literal(values) for values in _batch(kind.spec, kind(**given)))
     made = f"torch.log_softmax({y_pred}, 1)" if kind.spec.y_pred == "log_probabilities" else y_pred
     return "\n".join(
@@ -86,7 +86,7 @@ def example(kind: type[Loss], **shown: Any) -> str:
             f"from torchobjectives import {kind.__name__}",
             "",
             *(["torch.manual_seed(0)"] if kind.spec.y_pred == "features" else []),
-            f"loss = {kind.__name__}({arguments})",
+            f"loss = {_call(kind.__name__, given)}",
             f"# {holds(kind.spec, 'y_pred')}",
             f"y_pred = {made}.requires_grad_()",
             f"# {holds(kind.spec, 'y_true')}",
@@ -97,6 +97,14 @@ def example(kind: type[Loss], **shown: Any) -> str:
             'print(f"loss {value:.4f}, largest slope {y_pred.grad.abs().max():.4f}")',
         ]
     )
+
+
+def _call(name: str, given: dict[str, Any]) -> str:
+    arguments = [f"{key}={value!r}" for key, value in given.items()]
+    on_one_line = f"{name}({', '.join(arguments)})"
+    if len(on_one_line) <= WIDEST:
+        return on_one_line
+    return f"{name}(\n" + "".join(f"    {argument},\n" for argument in arguments) + ")"
 
 
 def holds(spec: Spec, side: str) -> str:
