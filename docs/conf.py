@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +10,26 @@ from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "src"))
+sys.path[:0] = [str(HERE.parent / "src"), str(HERE)]
 
-import torchobjectives  # noqa: E402
+import atlas  # noqa: E402
+
 from torchobjectives import _exports  # noqa: E402
+from torchobjectives.workbench import finding  # noqa: E402
+
+LOSSES = {name for pairs in _exports.FAMILIES.values() for pair in pairs for name in pair}
 
 project = "torchobjectives"
 author = "the torchobjectives authors"
 copyright = author
-version = release = torchobjectives.__version__
+version = release = metadata.version("torchobjectives")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", f"losses/{atlas.INDEX}.md"]
 
 html_theme = "furo"
 html_title = f"torchobjectives {release}"
@@ -43,10 +49,15 @@ napoleon_numpy_docstring = False
 
 
 def write_loss_pages(app: Sphinx) -> None:
-    """One page per family of losses, from the table of exports: a new loss needs no line in the docs."""
+    """The atlas, from the table of exports: a new loss needs no line here, and a page that lacks a part is an error."""
+    losses, papers = list(finding.entries()), atlas.read_papers(HERE / "papers")
+    try:
+        atlas.check(losses, papers)
+    except atlas.IncompleteError as error:
+        raise ExtensionError(str(error)) from error
     folder = HERE / "losses"
     folder.mkdir(exist_ok=True)
-    pages = {f"{family}.md": _family_page(family) for family in _exports.FAMILIES}
+    pages = atlas.pages(losses, papers)
     for old in folder.glob("*.md"):
         if old.name not in pages:
             old.unlink()
@@ -56,19 +67,16 @@ def write_loss_pages(app: Sphinx) -> None:
             page.write_text(text, encoding="utf-8")
 
 
-def _family_page(family: str) -> str:
-    lines = [f"# {family.capitalize()}", "", "```{eval-rst}", f".. automodule:: torchobjectives.losses.{family}"]
-    lines += ["   :no-index:", "", ".. currentmodule:: torchobjectives", "```", ""]
-    for class_name, function in _exports.FAMILIES[family]:
-        lines += [f"## {function or class_name}", "", "```{eval-rst}", ".. currentmodule:: torchobjectives", ""]
-        lines += [f".. autofunction:: {function}", ""] if function else []
-        lines += [f".. autoclass:: {class_name}", "```", ""]
-    return "\n".join(lines)
+def keep_the_reference(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Leave of a loss's docstring what its page does not show elsewhere."""
+    package, _, short = name.rpartition(".")
+    if package == "torchobjectives" and short in LOSSES:
+        lines[:] = atlas.reference_part(lines)
 
 
 def _mathml(self: Any, node: nodes.Element, *, block: bool) -> None:
     # Sizes of brackets are the browser's affair, and docutils knows neither them nor an escaped underscore in \\text.
-    formula = re.sub(r"\\[bB]igg?[lrm]?(?![a-zA-Z])", "", node.astext()).replace(r"\_", "_")
+    formula = re.sub(r"\\([bB]igg?[lrm]?|textstyle)(?![a-zA-Z])", "", node.astext()).replace(r"\_", "_")
     try:
         mathml = tex2mathml(formula, as_block=block)
     except MathError as error:
@@ -89,4 +97,6 @@ def _block_math(self: Any, node: nodes.Element) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))
     app.connect("builder-inited", write_loss_pages)
+    # Before napoleon, which takes the parts for fields.
+    app.connect("autodoc-process-docstring", keep_the_reference, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -55,6 +55,40 @@ def build_app() -> "App":
 
         predict_file(run, file, out)
 
+    @app.command(name="list")
+    def list_(*, task: str | None = None, search: str | None = None) -> int:
+        """List the losses: what they take, when to use them, where they come from.
+
+        Args:
+            task: Only those for this task: regression, binary, multiclass or segmentation.
+            search: Only those of whose name, family, use, paper and headline these words are a part.
+        """
+        from torchobjectives.workbench.finding import list_losses
+
+        return list_losses(task, search)
+
+    @app.command
+    def show(
+        loss: str,
+        /,
+        *,
+        vary: str | None = None,
+        out: Path | None = None,
+        picture: Annotated[bool, Parameter(negative="--no-picture")] = True,
+    ) -> None:
+        """Show all about one loss: formula, shapes, hyper-parameters, when to use it; and draw it.
+
+        Args:
+            loss: Name of the loss, such as focal_loss.
+            vary: Hyper-parameter and values to draw a line for each, such as gamma=0,1,2,5.
+            out: Where the picture goes, as .png, .svg or .pdf. By default LOSS.png. An earlier picture of this
+                command is replaced; any other file is not.
+            picture: Draw loss and slope against the margin or the residual.
+        """
+        from torchobjectives.workbench.finding import show_loss
+
+        show_loss(loss, vary=vary, out=out, picture=picture)
+
     return app
 
 

@@ -3,87 +3,27 @@
 What colour tells, a dash, a marker or a lightness tells, too.
 """
 
-import io
-import re
-import warnings
 from collections.abc import Callable
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import polars as pl
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from torchobjectives.workbench import metrics
-from torchobjectives.workbench.text import cut, visible, width
+from torchobjectives.workbench.drawing import BLUE, COLORS, DASHES, INK, MARKERS, ORANGE, draw
+from torchobjectives.workbench.text import cut, width
 
 Array = NDArray[Any]
 
-# Drawn in this colour and replaced by the page's own, so that one figure serves light and dark.
-INK = "#010203"
-# All stand out by 3:1 or more from a white and from a near-black page.
-BLUE, ORANGE = "#3a7fc1", "#c8701d"
-COLORS = (BLUE, ORANGE, "#2f8f5b", "#9a63c4", "#c94a5c", "#1f8a99")
-DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
-MARKERS = "osD^v<>pP*"
 LONGEST_NAME = 20  # in characters, as is the next
 LEGEND_WIDTH = 46
 MOST_POINTS = 1000
 MOST_STEPS = 400
 GRID = 120
-
-STYLE: Any = {
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.6,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "font.size": 10,
-    "legend.fontsize": 9,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-    "savefig.transparent": True,
-    "svg.fonttype": "none",
-    "text.color": INK,
-    # A column may be called "$x$": names are text, never formulas.
-    "text.parse_math": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
-
-
-def draw(paint: Callable[[Axes], None], *, label: str, size: tuple[float, float] = (4.0, 2.8)) -> Markup:
-    """Return what ``paint`` puts on one pair of axes as SVG, with a label for those who cannot see it.
-
-    The label must differ between the figures of a page: from it come the ids inside the figure.
-    """
-    with mpl.rc_context(STYLE | {"svg.hashsalt": label}), warnings.catch_warnings():
-        # A font without some sign is no fault of the run: the browser has its own fonts.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
-        # Numbers near the largest there are overflow in the margins of the axes.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        figure = Figure(figsize=size, layout="constrained")
-        paint(figure.add_subplot())
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return Markup(_inline(buffer.getvalue(), visible(label)))
-
-
-def _inline(svg: str, label: str) -> str:
-    """Turn a stand-alone SVG file into an element of a page: no prologue, no namespaces, no style, no fixed size."""
-    body = svg[svg.index("<svg") :]
-    opening, rest = body.split(">", 1)
-    box = re.search(r'viewBox="[^"]*"', opening)
-    for element in ("metadata", "style"):
-        rest = re.sub(rf"<{element}\b.*?</{element}>", "", rest, flags=re.DOTALL)
-    # Groups carry ids that repeat in every figure and that nothing refers to.
-    rest = re.sub(r'<g id="[^"]*"', "<g", rest)
-    rest = rest.replace(INK, "currentColor").replace("xlink:href", "href")
-    return f'<svg role="img" aria-label="{escape(label)}" {box[0] if box else ""}>{rest}'
 
 
 def learning_curve(history: pl.DataFrame, term: str) -> Markup:
