@@ -12,25 +12,50 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import properties
-from tests.cases import BY_NAME, CASES, Case, Variant, generator, grid
+from tests.cases import BY_NAME, Case, Variant, generator, grid
 from tests.properties import Subject
 from torchobjectives import _exports
 from torchobjectives._registry import loss_names
 
 GRID = [pytest.param(case, variant, id=name) for case, variant, name in grid()]
-FIRST = [pytest.param(case, case.variants[0], id=case.name) for case in CASES]
+# What takes long runs on each change for the usual setting of every loss, and for all settings with --all.
+USUAL = [
+    pytest.param(case, variant, id=name, marks=[] if variant is case.variants[0] else [pytest.mark.grid])
+    for case, variant, name in grid()
+]
 # One per family and one of each awkward kind (state, learnable, one value per batch, the class axis) for the
 # default compiler, which takes seconds per loss.
 REPRESENTATIVES = {
     "mse_loss",
     "rmse_loss",
     "barron_loss",
+    "msle_loss",
+    "ccc_loss",
+    "quantile_loss",
+    "negative_binomial_nll_loss",
     "ghmc_loss",
     "focal_loss",
+    "pairwise_auc_loss",
     "cross_entropy_loss",
     "softmax_focal_loss",
+    "ohem_loss",
+    "confidence_penalty_loss",
+    "entmax_loss",
+    "seesaw_loss",
+    "bi_tempered_loss",
     "dice_loss",
 }
+
+# Compiling takes seconds per loss.
+COMPILED = [
+    pytest.param(
+        case,
+        variant,
+        id=name,
+        marks=[] if variant is case.variants[0] and case.name in REPRESENTATIVES else [pytest.mark.grid],
+    )
+    for case, variant, name in grid()
+]
 
 Record = Callable[[str, object], None]
 
@@ -51,7 +76,7 @@ def _checked(record: Record, case: Case, variant: Variant, what: str, check: Cal
 
 
 @pytest.mark.parametrize("law", properties.LAWS)
-@pytest.mark.parametrize(("case", "variant"), GRID)
+@pytest.mark.parametrize(("case", "variant"), USUAL)
 def test_law(record_property: Record, case: Case, variant: Variant, law: str) -> None:
     subject = Subject.of(case, variant)
 
@@ -63,7 +88,7 @@ def test_law(record_property: Record, case: Case, variant: Variant, law: str) ->
 
 
 @pytest.mark.parametrize("dtype", properties.DTYPES, ids=str)
-@pytest.mark.parametrize(("case", "variant"), GRID)
+@pytest.mark.parametrize(("case", "variant"), USUAL)
 def test_degenerate(case: Case, variant: Variant, dtype: torch.dtype) -> None:
     properties.degenerate(Subject.of(case, variant), dtype)
 
@@ -73,30 +98,20 @@ def test_nan_in_a_live_slot_stays(case: Case, variant: Variant) -> None:
     properties.hides_no_nan(Subject.of(case, variant))
 
 
-@pytest.mark.parametrize(("case", "variant"), GRID)
+@pytest.mark.parametrize(("case", "variant"), USUAL)
 @pytest.mark.parametrize("what", ["gradcheck", "gradgradcheck", "func_grad", "vmap"])
 def test_autograd(record_property: Record, case: Case, variant: Variant, what: str) -> None:
     subject = Subject.of(case, variant)
     _checked(record_property, case, variant, what, lambda: getattr(properties, what)(subject))
 
 
-@pytest.mark.parametrize(("case", "variant"), GRID)
+@pytest.mark.parametrize(("case", "variant"), COMPILED)
 def test_compile(record_property: Record, case: Case, variant: Variant) -> None:
     subject = Subject.of(case, variant)
     _checked(record_property, case, variant, "compile", lambda: properties.compiles(subject, "aot_eager"))
 
 
-@pytest.mark.parametrize(
-    ("case", "variant"),
-    [
-        pytest.param(
-            *p.values,
-            id=str(p.id),
-            marks=[] if p.values[0].name in REPRESENTATIVES else [pytest.mark.grid],  # type: ignore[union-attr]
-        )
-        for p in FIRST
-    ],
-)
+@pytest.mark.parametrize(("case", "variant"), [p for p in COMPILED if p.values[1] is p.values[0].variants[0]])
 def test_compile_with_the_default_compiler(record_property: Record, case: Case, variant: Variant) -> None:
     subject = Subject.of(case, variant)
     _checked(record_property, case, variant, "compile", lambda: properties.compiles(subject, "inductor"))
@@ -114,7 +129,7 @@ def test_pure(record_property: Record, case: Case, variant: Variant) -> None:
     properties.pure(Subject.of(case, variant))
 
 
-@pytest.mark.parametrize(("case", "variant"), GRID)
+@pytest.mark.parametrize(("case", "variant"), USUAL)
 def test_reads_no_value(record_property: Record, case: Case, variant: Variant) -> None:
     subject = Subject.of(case, variant)
     # What cannot be compiled in one graph depends on values: the same exemption, for the same reason.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+import importlib.metadata
 import inspect
 import pkgutil
 import subprocess
@@ -44,6 +45,10 @@ PUBLIC = """
 """
 LOSS_FUNCTIONS = [name for pairs in _exports.FAMILIES.values() for _, name in pairs if name]
 EXAMPLES = [m.name for m in pkgutil.walk_packages(torchobjectives.__path__, "torchobjectives.")]
+
+
+def test_the_version_is_the_installed_one() -> None:
+    assert torchobjectives.__version__ == importlib.metadata.version("torchobjectives")
 
 
 def test_the_public_names_are_frozen() -> None:
@@ -108,7 +113,9 @@ def test_every_loss_is_documented(name: str) -> None:
 
 
 def test_examples_of_all_modules_are_run() -> None:
-    assert {"torchobjectives.losses.binary", "torchobjectives.penalties.norms", "torchobjectives._loss"} <= set(EXAMPLES)
+    assert {"torchobjectives.losses.binary", "torchobjectives.penalties.norms", "torchobjectives._loss"} <= set(
+        EXAMPLES
+    )
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -520,6 +520,8 @@ if TYPE_CHECKING:
     )
 
 
+__version__ = "0.1.0"
+
 __all__ = [
     "L1",
     "L2",
