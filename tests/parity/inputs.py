@@ -67,6 +67,7 @@ INPUTS: dict[str, tuple[str, Callable[[torch.Generator], Pair]]] = {
     "positive": ("positive numbers (N, C)", lambda rng: (0.1 + rand(rng, N, C), 0.1 + rand(rng, N, C))),
     "positive_line": ("real p, positive y (N,)", lambda rng: (randn(rng, N), 0.1 + rand(rng, N))),
     "above_minus_one": ("numbers above −1 (N, C)", _above),
+    "above_minus_one_line": ("numbers above −1 (N,)", lambda r: (3 * rand(r, N) - 0.9, 3 * rand(r, N) - 0.9)),
     "counts": (
         "log-rates and counts (N, C)",
         lambda r: (randn(r, N, C), torch.randint(5, (N, C), generator=r).double()),

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.parity.inputs import INPUTS
-from tests.parity.rows import PEERS, REASONS, ROWS, Row
+from tests.parity.rows import OTHERS, PEERS, REASONS, ROWS, Row
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "parity.md"
 _outcomes: dict[int, str] = {}
@@ -62,7 +62,8 @@ def _page() -> str:
         lines += ["|---|---|---|---|---|"]
         lines += [f"| {_cell(row, n)} |" for n, row in enumerate(ROWS) if row.peer == peer]
         lines += [f"| – | `{loss}` | – | no call | {why} |" for (loss, name), why in REASONS.items() if name == peer]
-        lines.append("")
+        names = ", ".join(f"`{name}`" for name in OTHERS[peer].split())
+        lines += ["", f"Without a counterpart here: {names}.", ""]
     used = {row.inputs for row in ROWS}
     lines += ["## Inputs", "", *(f"- **{name}**: {text}" for name, (text, _) in INPUTS.items() if name in used), ""]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))

@@ -232,6 +232,21 @@ ROWS = (
         note="their default is ε = 2; " + SUM_OF_CLASSES,
     ),
     Row("optax", "optax.losses.multiclass_hinge_loss(p, y).mean()", "crammer_singer_loss(p, y)", "classes"),
+    Row(
+        "optax",
+        "optax.losses.multiclass_perceptron_loss(p, y).mean()",
+        "crammer_singer_loss(p, y, margin=0.0)",
+        "classes",
+    ),
+    Row(
+        "optax",
+        "optax.losses.sparsemax_loss(p, y).mean()",
+        "sparsemax_loss(stack((0 * p, p), 1), y.long())",
+        "binary_line",
+        note="of one logit, the difference of two scores",
+    ),
+    Row("optax", "optax.losses.perceptron_loss(p, 2 * y - 1).mean()", "hinge_loss(p, y, margin=0.0)", "binary"),
+    Row("optax", "optax.safe_softmax_cross_entropy(p, y).mean()", "cross_entropy_loss(p, y)", "soft_classes"),
     Row("optax", "optax.losses.multiclass_sparsemax_loss(p, y).mean()", "sparsemax_loss(p, y)", "classes"),
     Row(
         "optax",
@@ -364,6 +379,7 @@ ROWS = (
     Row("scikit-learn", "metrics.root_mean_squared_error(y, p)", "rmse_loss(p, y)", "line"),
     Row("scikit-learn", "metrics.mean_absolute_error(y, p)", "l1_loss(p, y)"),
     Row("scikit-learn", "metrics.mean_squared_log_error(y, p)", "msle_loss(p, y)", "above_minus_one"),
+    Row("scikit-learn", "metrics.root_mean_squared_log_error(y, p)", "msle_loss(p, y).sqrt()", "above_minus_one_line"),
     Row(
         "scikit-learn",
         "metrics.mean_absolute_percentage_error(y, p)",
@@ -542,6 +558,7 @@ ROWS = (
     ),
     # entmax
     Row("entmax", "entmax.sparsemax_loss(p, y).mean()", "sparsemax_loss(p, y)", "classes", note=LAST),
+    Row("entmax", "entmax.sparsemax_bisect_loss(p, y).mean()", "sparsemax_loss(p, y)", "classes", rtol=1e-6),
     Row("entmax", "entmax.entmax15_loss(p, y).mean()", "entmax_loss(p, y)", "classes", note=LAST),
     Row(
         "entmax",
@@ -581,4 +598,25 @@ REASONS: dict[tuple[str, str], str] = {
     ): "its two forms are inside of SGDRegressor and LinearSVR, with no call",
     ("student_t_nll_loss", "neuralforecast"): "learns df, 3 + softplus of an output: no fixed df to compare with",
     ("negative_binomial_nll_loss", "neuralforecast"): "takes a softplus of both outputs, not a logarithm",
+}
+
+# The other public losses of each library, which have no counterpart here: one that gets one needs a row.
+OTHERS: dict[str, str] = {
+    "kornia": """inverse_depth_smoothness_loss js_div_loss_2d kl_div_loss_2d lovasz_hinge_loss lovasz_softmax_loss
+        mutual_information_loss mutual_information_loss_2d mutual_information_loss_3d normalized_mutual_information_loss
+        normalized_mutual_information_loss_2d normalized_mutual_information_loss_3d psnr_loss ssim3d_loss ssim_loss
+        tversky_loss""",
+    "MONAI": """AUCMLoss AsymmetricUnifiedFocalLoss BarlowTwinsLoss BendingEnergyLoss BoundaryLoss BoxGIoULoss
+        ContrastiveLoss DeepSupervisionLoss DiceCELoss DiceFocalLoss DiffusionLoss GeneralizedDiceFocalLoss
+        GeneralizedDiceLoss GeneralizedWassersteinDiceLoss GlobalMutualInformationLoss HausdorffDTLoss JukeboxLoss
+        LocalNormalizedCrossCorrelationLoss LogHausdorffDTLoss MaskedDiceLoss MaskedLoss MultiScaleLoss NACLLoss
+        PatchAdversarialLoss PerceptualLoss SSIMLoss SURELoss SoftDiceclDiceLoss SoftclDiceLoss TverskyLoss""",
+    "optax": """convex_kl_divergence ctc_loss ctc_loss_with_forward_probs generalized_kl_divergence kl_divergence
+        kl_divergence_with_log_targets multiclass_generalized_dice_loss ntxent ranking_softmax_loss
+        triplet_margin_loss""",
+    "keras": "circle ctc kl_divergence tversky",
+    "scikit-learn": """hamming_loss label_ranking_loss zero_one_loss coverage_error max_error median_absolute_error
+        ExponentialLoss HuberLoss HalfTweedieLossIdentity""",
+    "neuralforecast": "FreDF GMM HuberIQLoss HuberMQLoss HuberQLoss IQLoss MASE NBMM PMM relMSE sCRPS",
+    "entmax": "normmax_bisect_loss",
 }

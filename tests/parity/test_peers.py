@@ -16,7 +16,7 @@ from torch import Tensor
 
 import torchobjectives
 from tests.parity.inputs import INPUTS, C
-from tests.parity.rows import ABSENT, PEERS, REASONS, ROWS, Row
+from tests.parity.rows import ABSENT, OTHERS, PEERS, REASONS, ROWS, Row
 from torchobjectives import _exports
 
 # What a row that says "no" must be apart by, relatively.
@@ -67,7 +67,7 @@ def weights(y: Tensor) -> Tensor:
 def ours(row: Row, p: Tensor, y: Tensor) -> Numbers:
     leaf = p.clone().requires_grad_()
     functions = {name: getattr(torchobjectives, name) for name in _exports.LOSSES if hasattr(torchobjectives, name)}
-    value = eval(row.ours, {**functions, "p": leaf, "y": y, "C": C, "w": weights(y)})
+    value = eval(row.ours, {**functions, "p": leaf, "y": y, "C": C, "w": weights(y), "stack": torch.stack})
     (slope,) = torch.autograd.grad(value, leaf)
     return value.item(), slope.numpy()
 
@@ -161,6 +161,51 @@ def public_losses(peer: str) -> set[str]:
 def test_what_a_library_is_said_not_to_have(loss: str, peer: str) -> None:
     found = [name for name in public_losses(peer) if re.search(ABSENT[loss, peer], name, re.IGNORECASE)]
     assert found == [], f"{loss} says that {peer} has none"
+
+
+NO_LOSSES = [
+    "serialize",
+    "deserialize",
+    "get",
+    "total_variation",
+    "make_fenchel_young_loss",
+    "smooth_labels",
+    "cosine_similarity",
+    "l2_loss",
+    "Accuracy",
+    "BasePointLoss",
+    "QuantileLayer",
+    "BaseLoss",
+]
+
+
+def all_losses(peer: str) -> set[str]:
+    """What a library offers as losses."""
+    known = names(peer)
+    if peer == "scikit-learn":
+        functions = [name for name in known["metrics"].__all__ if re.search("(loss|error|deviance)$", name)]
+        own = [o for o in vars(known["_loss"]).values() if getattr(o, "__module__", "") == known["_loss"].__name__]
+        classes = [o.__name__ for o in own if inspect.isclass(o) and not re.search("ArrayAPI|^BaseLoss", o.__name__)]
+        return {*functions, *classes}
+    if peer == "neuralforecast":
+        return set(known["nf"].__all__)
+    if peer == "entmax":
+        return {name for name in dir(known["entmax"]) if name.endswith("_loss")}
+    found = vars(known[peer.lower()].losses)
+    if peer == "MONAI":
+        return {name for name, o in found.items() if inspect.isclass(o) and name.endswith("Loss")}
+    return {name for name, o in found.items() if inspect.isfunction(o) and (peer != "kornia" or "_loss" in name)}
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_every_loss_of_a_library_has_a_row_or_stands_among_the_others(peer: str) -> None:
+    words = {word for row in ROWS if row.peer == peer for word in re.findall(r"\w+", row.theirs)}
+    others = set(OTHERS[peer].split())
+    assert all_losses(peer) - words - set(NO_LOSSES) == others
+    ours = {name.lower() for pair in _exports.LOSSES.items() for name in (pair[0], pair[1][0])}
+    # Boosting's Huber takes a quantile of the errors for its δ.
+    by_now = {name for name in others if {name.lower(), f"{name.lower()}_loss"} & ours} - {"HuberLoss"}
+    assert by_now == set(), "there is one here by now: add a row"
 
 
 def test_inputs_are_all_used_and_rows_are_different() -> None:
