@@ -11,6 +11,9 @@ import torch
 
 from tests import guarantees
 
+# Other libraries are installed for these alone: ./dev parity
+collect_ignore = ["parity"]
+
 hypothesis.settings.register_profile("ci", max_examples=25, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("all", max_examples=100, deadline=None)
 

@@ -57,8 +57,8 @@ def quantile_loss(
     Source: Koenker and Bassett, Regression Quantiles (1978).
 
     Elsewhere: scikit-learn's ``mean_pinball_loss`` gives the same number (``alpha`` is q). neuralforecast's
-    ``QuantileLoss(q)`` and ``MQLoss(quantiles=...)`` do, too, but take (y, y_hat): swapped, q silently becomes 1 − q.
-    torch has none; twice this at q = ½ is :func:`l1_loss`.
+    ``QuantileLoss(q)`` does, too, but takes (y, y_hat): swapped, q silently becomes 1 − q; its ``MQLoss`` (3.3.0) adds
+    the quantiles up, Q times this. torch has none; twice this at q = ½ is :func:`l1_loss`.
     """
     if not isinstance(quantiles, Sequence):
         _inside(quantiles=quantiles)

@@ -179,8 +179,8 @@ def mcc_loss(
     Source: Abhishek and Hamarneh, Matthews Correlation Coefficient Loss for Deep Convolutional Networks (2021).
 
     Elsewhere: segmentation-models-pytorch gives the same number up to its eps of 1e-5, on probabilities (it does not
-    say so). scikit-learn's ``matthews_corrcoef`` is one minus this at predictions of 0 and 1, with the same 0/0. Not in
-    torch, torchvision, kornia, MONAI, timm or optax.
+    say so). scikit-learn's ``matthews_corrcoef`` is one minus this at predictions of 0 and 1, with the same 0/0.
+    MONAI's ``MCCLoss`` is this with ``batch=True, smooth_dr=0.0``. Not in torch, torchvision, kornia, timm or optax.
     """
     c = _confusion(y_pred, y_true, weight, mask, from_logits=from_logits)
     mass = c.positives + c.negatives

@@ -498,8 +498,9 @@ def tukey_loss(
 
     Source: Beaton and Tukey, The Fitting of Power Series, Meaning Polynomials (1974), the biweight.
 
-    Elsewhere: neuralforecast's ``TukeyLoss`` gives the same number with ``normalize=False``; by default it first
-    divides the errors by their median absolute deviation.
+    Elsewhere: neuralforecast's ``TukeyLoss`` (3.3.0) is c²/6·(1 − (d/c)²)³ inside, greatest at d = 0: with
+    ``normalize=False`` c²/6 less theirs is this number where no error is beyond c. By default it first divides
+    the errors by y_true's standard deviation.
     """
     _validate.positive(c=c)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
