@@ -11,16 +11,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import Tensor
 
 import torchobjectives
 from tests.cases import CASES, GOLDEN, Case, Variant, generator, grid
 from tests.cases.base import F64, SEG, K, R, W, X, t64
 from tests.references import common as ref
-from torchobjectives import functional as O
-from torchobjectives import totals
+from torchobjectives import functional as O, totals
 
 
 @pytest.mark.parametrize(

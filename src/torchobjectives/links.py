@@ -1,20 +1,22 @@
 """Links for a ``Spec`` of your own: names only."""
 
-from torchobjectives._link import CHANNELS as CHANNELS
-from torchobjectives._link import EVIDENTIAL as EVIDENTIAL
-from torchobjectives._link import HISTOGRAM as HISTOGRAM
-from torchobjectives._link import IDENTITY as IDENTITY
-from torchobjectives._link import LAPLACE as LAPLACE
-from torchobjectives._link import LOG as LOG
-from torchobjectives._link import LOG_PROBABILITY as LOG_PROBABILITY
-from torchobjectives._link import LOGIT as LOGIT
-from torchobjectives._link import NEGATIVE_BINOMIAL as NEGATIVE_BINOMIAL
-from torchobjectives._link import NORMAL as NORMAL
-from torchobjectives._link import NORMAL_BY_VARIANCE as NORMAL_BY_VARIANCE
-from torchobjectives._link import QUANTILES as QUANTILES
-from torchobjectives._link import SOFTMAX as SOFTMAX
-from torchobjectives._link import STUDENT_T as STUDENT_T
-from torchobjectives._link import Link as Link
+from torchobjectives._link import (
+    CHANNELS as CHANNELS,
+    EVIDENTIAL as EVIDENTIAL,
+    HISTOGRAM as HISTOGRAM,
+    IDENTITY as IDENTITY,
+    LAPLACE as LAPLACE,
+    LOG as LOG,
+    LOG_PROBABILITY as LOG_PROBABILITY,
+    LOGIT as LOGIT,
+    NEGATIVE_BINOMIAL as NEGATIVE_BINOMIAL,
+    NORMAL as NORMAL,
+    NORMAL_BY_VARIANCE as NORMAL_BY_VARIANCE,
+    QUANTILES as QUANTILES,
+    SOFTMAX as SOFTMAX,
+    STUDENT_T as STUDENT_T,
+    Link as Link,
+)
 
 __all__ = [
     "CHANNELS",

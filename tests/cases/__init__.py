@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from tests.cases.base import Case as Case
-from tests.cases.base import Golden as Golden
-from tests.cases.base import Variant as Variant
-from tests.cases.base import generator as generator
+from tests.cases.base import Case as Case, Golden as Golden, Variant as Variant, generator as generator
 from torchobjectives import _exports
 
 _MODULES = [import_module(f"tests.cases.{family}") for family in _exports.FAMILIES]

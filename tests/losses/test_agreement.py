@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import Tensor
 
 from tests.cases import generator
 from tests.cases.base import F64, R, randn, t64
 from tests.references import agreement as ref
-from torchobjectives import functional as O
-from torchobjectives import totals
+from torchobjectives import functional as O, totals
 
 LOSSES = (O.ccc_loss, O.pearson_loss)
 

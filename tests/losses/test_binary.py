@@ -10,13 +10,20 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import Tensor
 
 from tests.cases.base import F64, generator, randn, t64
-from torchobjectives import AsymmetricLoss, BinaryCrossEntropyLoss, FocalLoss, HingeLoss, Loss, SoftMarginLoss, ZLPRLoss
-from torchobjectives import functional as O
+from torchobjectives import (
+    AsymmetricLoss,
+    BinaryCrossEntropyLoss,
+    FocalLoss,
+    HingeLoss,
+    Loss,
+    SoftMarginLoss,
+    ZLPRLoss,
+    functional as O,
+)
 
 HARD: tuple[Callable[..., Tensor], ...] = (
     O.ghmc_loss,

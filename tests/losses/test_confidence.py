@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.cases.base import F64, K, X, t64
 from tests.losses.minimum import minimiser
 from tests.losses.test_multiclass import TRUTH, drawn, slope_of
-from torchobjectives import ConfidencePenaltyLoss, LogitNormLoss, Loss, ZLoss
-from torchobjectives import functional as O
+from torchobjectives import ConfidencePenaltyLoss, LogitNormLoss, Loss, ZLoss, functional as O
 
 
 @given(st.integers(0, 2**32), st.floats(0.01, 100.0))

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import Tensor
 
 from tests.cases.base import F64, generator, rand, randn, t64
@@ -30,8 +29,8 @@ from torchobjectives import (
     StudentTNLLLoss,
     TweedieLoss,
     from_config,
+    functional as O,
 )
-from torchobjectives import functional as O
 
 Function = Callable[..., Tensor]
 BINS = {"low": 0.0, "high": 1.0, "sigma": 0.1}

@@ -11,15 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import Tensor, nn
 
 import torchobjectives
 from tests.cases.base import F64, K, W, X, generator, randn, t64
 from tests.losses.expected import minimiser
-from torchobjectives import Loss, SeesawLoss, class_balanced_weights, from_config, totals
-from torchobjectives import functional as O
+from torchobjectives import Loss, SeesawLoss, class_balanced_weights, from_config, functional as O, totals
 
 COUNTS = t64([50, 20, 6, 1])
 

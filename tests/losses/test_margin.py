@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import Tensor
 
 from tests.cases import generator
@@ -20,8 +19,7 @@ from tests.cases.base import F64, K, X, t64
 from tests.losses.minimum import minimiser
 from tests.losses.test_multiclass import TRUTH, drawn, slope_of
 from tests.references.margin import entmax_probabilities, simplex_projection
-from torchobjectives import CrammerSingerLoss, EntmaxLoss, Loss, SparsemaxLoss
-from torchobjectives import functional as O
+from torchobjectives import CrammerSingerLoss, EntmaxLoss, Loss, SparsemaxLoss, functional as O
 
 ALPHAS = [1 + 1e-9, 1.05, 1.3, 1.5, 1.7, 1.95, 2.0, 2.2, 3.0, 8.0]
 

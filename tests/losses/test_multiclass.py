@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import Tensor
 
 from tests.cases import generator
@@ -27,8 +26,8 @@ from torchobjectives import (
     OHEMLoss,
     Poly1Loss,
     SoftmaxFocalLoss,
+    functional as O,
 )
-from torchobjectives import functional as O
 
 LOSSES = [
     O.poly1_loss,

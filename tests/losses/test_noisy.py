@@ -8,16 +8,14 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import Tensor
 
 import torchobjectives
 from tests.cases.base import F64, K, X, generator, rand, randn, t64
 from tests.losses.expected import minimiser
 from tests.references.noisy import tempered_softmax
-from torchobjectives import Loss
-from torchobjectives import functional as O
+from torchobjectives import Loss, functional as O
 
 FLIPS = t64([[0.8, 0.2, 0, 0], [0.1, 0.9, 0, 0], [0, 0.3, 0.7, 0], [0.05, 0, 0.05, 0.9]])
 

@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.cases.base import F64, R, generator, randn, t64
-from torchobjectives import ExpectileLoss, QuantileLoss, from_config
-from torchobjectives import functional as O
+from torchobjectives import ExpectileLoss, QuantileLoss, from_config, functional as O
 
 
 @given(st.integers(0, 2**32))

@@ -7,14 +7,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import Tensor
 
 from tests.cases.base import F64, generator, rand, randn, t64
 from tests.losses.test_binary import slopes
-from torchobjectives import Loss, MCCLoss, NNPULoss, PairwiseAUCLoss, SoftFBetaLoss
-from torchobjectives import functional as O
+from torchobjectives import Loss, MCCLoss, NNPULoss, PairwiseAUCLoss, SoftFBetaLoss, functional as O
 
 
 @given(st.integers(0, 2**32))

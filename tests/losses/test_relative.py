@@ -7,15 +7,13 @@ from functools import partial
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.cases import generator
 from tests.cases.base import F64, rand, randn, t64
 from tests.cases.relative import positives
 from tests.references import relative as ref
-from torchobjectives import MSLELoss, SiLogLoss
-from torchobjectives import functional as O
+from torchobjectives import MSLELoss, SiLogLoss, functional as O
 
 PAIRS = [
     (1e4, 1.0001e4),

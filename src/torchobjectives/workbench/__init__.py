@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torchobjectives.workbench.errors import InputError as InputError
-    from torchobjectives.workbench.prediction import FittedRun as FittedRun
-    from torchobjectives.workbench.prediction import load as load
+    from torchobjectives.workbench.prediction import FittedRun as FittedRun, load as load
 
 __all__ = ["FittedRun", "InputError", "load"]
 

@@ -17,8 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from torchobjectives.workbench.cells import kind_of
 from torchobjectives.workbench.conforming import conform as conform
-from torchobjectives.workbench.data import MOST_CATEGORIES as MOST_CATEGORIES
-from torchobjectives.workbench.data import Problem
+from torchobjectives.workbench.data import MOST_CATEGORIES as MOST_CATEGORIES, Problem
 from torchobjectives.workbench.errors import InputError
 
 # What is fitted or transformed at once: enough to be quick, little enough to need no second table's memory.
