@@ -15,7 +15,7 @@ from tests import guarantees
 collect_ignore = ["parity"]
 
 hypothesis.settings.register_profile("ci", max_examples=25, deadline=None, derandomize=True)
-hypothesis.settings.register_profile("all", max_examples=100, deadline=None)
+hypothesis.settings.register_profile("all", max_examples=50, deadline=None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
