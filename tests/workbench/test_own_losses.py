@@ -27,7 +27,7 @@ class Five(Loss):
         return (torch.sigmoid(y_pred) - y_true).abs() ** power
 
 class Whole(Loss):
-    spec = Spec(task="binary", y_pred="logits", y_true="binary", link=links.LOGIT, proper=True)
+    spec = Spec(task="binary", y_pred="logits", y_true="binary", link=links.LOGIT, claims=("proper",))
     @staticmethod
     def function(y_pred, y_true):
         return nn.functional.binary_cross_entropy_with_logits(y_pred, y_true, reduction="none")
