@@ -15,7 +15,7 @@ from sklearn import metrics as sk
 import torchobjectives
 from tests.workbench.conftest import Fit
 from torchobjectives._registry import loss_class, loss_names
-from torchobjectives.workbench import data, metrics, run
+from torchobjectives.workbench import data, load, metrics, run
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.errors import InputError
 
@@ -42,8 +42,6 @@ CLASSES = [
 ]
 METRICS = {"binary": CLASSES, "multiclass": CLASSES, "regression": ["mae", "rmse", "r2"]}
 TARGETS = {"binary": "label", "multiclass": "level", "regression": "income"}
-# What a loss must be told beyond its name.
-NEEDED = {"adaptive_log_softmax_loss": "cutoffs=[1] in_features=8"}
 
 
 def scores(folder: Path) -> dict[str, Any]:
@@ -162,16 +160,52 @@ def test_targets_far_from_zero_keep_their_digits(fit: Fit) -> None:
         assert 0 < losses[-1] < losses[0] < np.inf
 
 
-@pytest.mark.parametrize("name", loss_names())
-def test_every_loss_fits_or_says_why_not(csv: Path, fit: Fit, name: str) -> None:
-    kind = loss_class(name)
-    task = kind.spec.task if kind.spec.task in TARGETS else "binary"
-    options = {"data": csv, "target": TARGETS[task], "loss": f"{name} {NEEDED.get(name, '')}", "hidden": "8"}
-    if kind.spec.task not in TARGETS or kind.spec.y_pred == "vectors":
-        with pytest.raises(InputError, match=f"{name}.*_loss would fit|{name} is a .* loss, and the task is"):
-            fit(**options)
-        return
-    assert scores(fit(**options))["task"] == task
+@pytest.mark.parametrize("name", [name for name in loss_names() if loss_class(name).spec.task not in TARGETS])
+def test_a_loss_that_suits_no_column_says_so(csv: Path, fit: Fit, name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} is a .* loss, and the task is"):
+        fit(data=csv, target="label", loss=name)
+
+
+def test_vectors_are_no_column(csv: Path, fit: Fit) -> None:
+    with pytest.raises(InputError, match="cosine_similarity_loss: it compares vectors.*mse_loss would fit"):
+        fit(data=csv, target="income", loss="cosine_similarity_loss")
+
+
+SPREAD = ["mean", "standard_deviation"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "columns"),
+    [
+        ("gaussian_nll_loss", SPREAD),
+        ("student_t_nll_loss df=1.5", SPREAD),
+        ("evidential_regression_loss", SPREAD),
+        ("quantile_loss quantiles=[0.9,0.1,0.5]", ["quantile_0.9", "quantile_0.1", "quantile_0.5"]),
+        ("quantile_loss quantiles=0.9", []),
+        ("silog_loss", []),
+        ("gamma_nll_loss", []),
+        ("hl_gauss_loss low=0 high=1000 sigma=50", []),
+        ("ldam_loss", ["probability_0", "probability_1", "probability_2"]),
+        ("seesaw_loss", ["probability_0", "probability_1", "probability_2"]),
+        ("zlpr_loss", ["probability_no", "probability_yes"]),
+    ],
+)
+def test_what_a_loss_predicts_is_stored_and_predicted_again(csv: Path, fit: Fit, loss: str, columns: list[str]) -> None:
+    task = loss_class(loss.split()[0]).spec.task
+    folder = fit(data=csv, target=TARGETS[task], loss=loss)
+    stored = pl.read_parquet(folder / "predictions.parquet")
+    assert stored.columns == ["row", "split", "target", "prediction", *columns]
+    again = load(folder).predict(pl.read_csv(csv, try_parse_dates=True))
+    assert again.columns[-len(columns) :] == columns or not columns
+    for name in ("prediction", *columns):
+        if stored[name].dtype == pl.String:
+            assert again[name].equals(stored[name])
+            continue
+        assert again[name].to_list() == pytest.approx(stored[name].to_list(), nan_ok=True, rel=1e-6)
+    if task == "regression" and columns:
+        middle = "mean" if "mean" in columns else "quantile_0.5"
+        assert stored["prediction"].equals(stored[middle], check_names=False)
+        assert scores(folder)["valid"]["mae"]["value"] < 500
 
 
 def test_loss_with_learnable_parameters_is_trained_and_stored(csv: Path, fit: Fit) -> None:

@@ -147,7 +147,7 @@ def _assembled(model: dict[str, Any], kinds: dict[str, str], transformer: Any) -
         transformer,
         stored.network_of(config, model["network"]),
         None if loss is None else stored.load_loss(loss, model["loss"]),
-        stored.LINKS[config["link"]],
+        stored.link_of(loss, config),
     )
 
 
@@ -159,7 +159,8 @@ def _try(run: FittedRun) -> None:
     except InputError as error:
         raise ValueError(str(error)) from error
     classes = len(run.problem.classes)
-    if said.shape != ((1, classes) if run.problem.task == "multiclass" else (1,)):
+    wanted = (1, classes) if run.problem.task == "multiclass" else reading_of(run.loss, run.link).shape(1)
+    if said.shape != wanted:
         raise ValueError(f"what it predicts has the shape {tuple(said.shape)}, and there are {classes} classes")
     if said.isnan().any():
         raise ValueError("what it predicts is not a number")

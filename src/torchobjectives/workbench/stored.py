@@ -175,12 +175,17 @@ def _check_weights(weights: Mapping[str, Tensor], module: nn.Module) -> None:
             raise ValueError(f"{name} holds {value.dtype}, wanted {wanted[name].dtype}")
 
 
+def link_of(loss: Loss | None, config: Mapping[str, Any]) -> links.Link:
+    """Return how a raw prediction is read: as the loss says, or by the public link that a loss of one's own had."""
+    return LINKS[config["link"]] if loss is None else type(loss).spec.link
+
+
 def check_loss(loss: Loss | None, config: Mapping[str, Any]) -> None:
     """Refuse a loss, a link and a task that do not go together."""
     ends_in_logarithms = bool(config["architecture"].get("log_probabilities", False))
     if ends_in_logarithms and len(config["classes"]) < FEWEST_CLASSES["multiclass"]:
         raise ValueError("logarithms of probabilities without classes")
-    link, classes = LINKS[config["link"]], len(config["classes"]) or None
+    link, classes = link_of(loss, config), len(config["classes"]) or None
     if loss is None and link.takes:
         raise ValueError(f"{config['link']} says too little without a loss")
     wanted = link.outputs(classes) if loss is None else loss.num_outputs(classes)
@@ -191,7 +196,7 @@ def check_loss(loss: Loss | None, config: Mapping[str, Any]) -> None:
     spec = type(loss).spec
     if spec.task not in (config["task"], "custom"):
         raise ValueError(f"{loss.name} is a {spec.task} loss, and the task is {config['task']}")
-    if spec.link is not link or (spec.y_pred == "log_probabilities") != ends_in_logarithms:
+    if spec.link.name != config["link"] or (spec.y_pred == "log_probabilities") != ends_in_logarithms:
         raise ValueError(f"{loss.name} reads the network's output in another way")
 
 
