@@ -167,7 +167,7 @@ def test_a_loss_that_suits_no_column_says_so(csv: Path, fit: Fit, name: str) -> 
 
 
 def test_vectors_are_no_column(csv: Path, fit: Fit) -> None:
-    with pytest.raises(InputError, match="cosine_similarity_loss: it compares vectors.*mse_loss would fit"):
+    with pytest.raises(InputError, match=r"cosine_similarity_loss: it compares vectors.*mse_loss would fit"):
         fit(data=csv, target="income", loss="cosine_similarity_loss")
 
 
