@@ -81,7 +81,7 @@ def _with_index(
         index = fill_dead(index, live, 0)
     mass = None
     if class_weight is not None:
-        mass = class_weight[index]
+        mass = at_index(class_weight, index)
         heavy = mass > 0
         if not (_validate.readable(heavy) and bool(heavy.all())):
             live = heavy if live is None else live & heavy
@@ -188,6 +188,11 @@ def per_class(y_pred: Tensor, **given: Tensor | Sequence[float]) -> Tensor:
     return numbers.to(y_pred.dtype).to(y_pred.device)
 
 
+def at_index(table: Tensor, index: Tensor) -> Tensor:
+    """``table[index]`` along dim 0, also for the scalar index that a ``vmap`` over samples leaves."""
+    return table.index_select(0, index.reshape(-1)).reshape(index.shape + table.shape[1:])
+
+
 def along(vector: Tensor, values: Tensor, axis: int) -> Tensor:
     """A vector per class, shaped to multiply ``values`` along the class axis."""
     return vector.reshape(-1, *(1,) * (values.ndim - axis - 1))
@@ -245,7 +250,7 @@ def over_classes(
     weights = given.class_weight
     if given.class_index is not None:
         values = of_index(given.y_pred, given.class_index)
-        return values if weights is None else values * weights[given.class_index]
+        return values if weights is None else values * at_index(weights, given.class_index)
     assert given.probabilities is not None
     axis = class_axis(given.y_pred)
     values = of_all(given.y_pred) * given.probabilities
@@ -285,7 +290,7 @@ def class_mass(given: Classes) -> Tensor:
     """Σ_c w_c y_c per unit: the class weight of a loss that is not linear in the target."""
     assert given.class_weight is not None
     if given.class_index is not None:
-        return given.class_weight[given.class_index]
+        return at_index(given.class_weight, given.class_index)
     assert given.probabilities is not None
     axis = class_axis(given.y_pred)
     return (given.probabilities * along(given.class_weight, given.probabilities, axis)).sum(axis)

@@ -19,6 +19,7 @@ from torchobjectives.losses._softmax import (
     Classes,
     all_log_odds_against,
     along,
+    at_index,
     log_odds_against,
     normalized,
     one_class_at_a_time,
@@ -130,7 +131,7 @@ def ldam_loss(
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
     lead = scale * _margins(given.y_pred, class_counts, max_margin)
     values = over_classes(
-        lambda x, k: -F.logsigmoid(-log_odds_against(scale * x, k) - lead[k]),
+        lambda x, k: -F.logsigmoid(-log_odds_against(scale * x, k) - at_index(lead, k)),
         lambda x: -F.logsigmoid(-all_log_odds_against(scale * x) - along(lead, x, class_axis(x))),
         given,
     )
@@ -259,10 +260,11 @@ def _under_prior(given: Classes, counts: Tensor, tau: float) -> Tensor:
     def of_index(x: Tensor, k: Tensor) -> Tensor:
         axis = class_axis(x)
         adjusted = x + along(offset, x, axis)
-        anchor = torch.where(seen[k], k, common)
+        is_seen = at_index(seen, k)
+        anchor = torch.where(is_seen, k, common)
         cost = -own_log_probability(adjusted, anchor)
         lead = adjusted.gather(axis, anchor.unsqueeze(axis)) - x.gather(axis, k.unsqueeze(axis))
-        return torch.where(seen[k], cost, -F.logsigmoid(-cost - lead.squeeze(axis)))
+        return torch.where(is_seen, cost, -F.logsigmoid(-cost - lead.squeeze(axis)))
 
     def of_all(x: Tensor) -> Tensor:
         axis = class_axis(x)
@@ -443,7 +445,7 @@ def seesaw_loss(
         axis = class_axis(x)
         log_p = F.log_softmax(x.detach(), axis)
         own = log_p.gather(axis, k.unsqueeze(axis)).clamp(min=math.log(LEAST_PROBABILITY))
-        mitigation = p * (along(log_count, x, axis) - log_count[k].unsqueeze(axis)).clamp(max=0)
+        mitigation = p * (along(log_count, x, axis) - at_index(log_count, k).unsqueeze(axis)).clamp(max=0)
         # Both factors are 1 at the true class itself.
         return -own_log_probability(x + mitigation + q * (log_p - own).clamp(min=0), k)
 

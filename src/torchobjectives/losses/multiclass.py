@@ -17,7 +17,7 @@ from torchobjectives._spec import Spec
 from torchobjectives.losses._softmax import (
     Classes,
     all_log_odds_against,
-    along,
+    class_mass,
     log_odds_against,
     normalized,
     of_own_cost,
@@ -422,7 +422,7 @@ def brier_loss(
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
     distances = _squared_distance(given)
     if given.class_weight is not None:
-        distances = distances * _unit_class_weight(given, given.class_weight)
+        distances = distances * class_mass(given)
     return reduce(distances, given.w, reduction, mass=given.mass)
 
 
@@ -439,14 +439,6 @@ def _squared_distance(given: Classes) -> Tensor:
     own = one_hot(index, p)
     others = (p - y).masked_fill(own, 0.0)
     return others.square().sum(axis) + (1 - highest - p.masked_fill(own, 0.0).sum(axis)).square()
-
-
-def _unit_class_weight(given: Classes, class_weight: Tensor) -> Tensor:
-    if given.class_index is not None:
-        return class_weight[given.class_index]
-    assert given.probabilities is not None
-    axis = class_axis(given.y_pred)
-    return (given.probabilities * along(class_weight, given.probabilities, axis)).sum(axis)
 
 
 @final

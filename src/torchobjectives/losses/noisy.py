@@ -26,6 +26,7 @@ from torchobjectives.losses._divergences import (
 from torchobjectives.losses._softmax import (
     Classes,
     along,
+    at_index,
     class_mass,
     of_own_cost,
     one_class_at_a_time,
@@ -652,7 +653,7 @@ def forward_correction_loss(
     axis = class_axis(given.y_pred)
 
     def of_index(x: Tensor, k: Tensor) -> Tensor:
-        return -torch.logsumexp(F.log_softmax(x, axis) + log_transition.T[k].movedim(-1, axis), axis)
+        return -torch.logsumexp(F.log_softmax(x, axis) + at_index(log_transition.T, k).movedim(-1, axis), axis)
 
     values = over_classes(of_index, lambda x: one_class_at_a_time(of_index, x), given)
     return reduce(values, given.w, reduction, mass=given.mass)
