@@ -19,14 +19,18 @@ from tests.cases import BY_NAME, CASES, Case, Variant, generator, grid
 from tests.cases.base import HEAD
 from torchobjectives import (
     AdaptiveLogSoftmaxLoss,
+    BalancedSoftmaxLoss,
     BarronLoss,
     CosineSimilarityLoss,
     CrossEntropyLoss,
     DiceLoss,
     FocalLoss,
+    ForwardCorrectionLoss,
     GHMCLoss,
     GHMRLoss,
     HuberLoss,
+    LDAMLoss,
+    LogitAdjustedLoss,
     Loss,
     MSELoss,
     NLLLoss,
@@ -369,6 +373,41 @@ def test_predict_and_num_outputs(case: Case) -> None:
         assert loss.num_outputs(5) == 5
         with pytest.raises(ValueError, match="number of classes"):
             loss.num_outputs()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+def test_half_predictions_are_computed_in_float32(case: Case, dtype: torch.dtype) -> None:
+    for variant in case.variants:
+        loss = make(case, variant)
+        y_pred = variant.sample(generator(0), 4)[0].to(dtype)
+        for calibrated in (False, True):
+            try:
+                wanted = loss.predict(y_pred.float(), calibrated=calibrated)
+            except ValueError:
+                assert calibrated
+                continue
+            found = loss.predict(y_pred, calibrated=calibrated)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                under = loss.predict(y_pred, calibrated=calibrated)
+            for got in (found, under):
+                assert got.dtype is dtype
+                torch.testing.assert_close(got, wanted.to(dtype), equal_nan=True)
+
+
+def test_half_predictions_at_the_ends() -> None:
+    for size in (3e4, 1e5):
+        counts = [size, 10.0, 1.0]
+        y_pred = torch.tensor([[1e4, -1e4, 0.0]], dtype=torch.float16)
+        for loss in (
+            LDAMLoss(class_counts=counts),
+            BalancedSoftmaxLoss(class_counts=counts),
+            LogitAdjustedLoss(class_counts=counts),
+            ForwardCorrectionLoss(transition=[[0.9, 0.1, 0.0], [0.0, 1.0, 0.0], [0.3, 0.0, 0.7]]),
+        ):
+            for calibrated in (False, True):
+                assert loss.predict(y_pred, calibrated=calibrated).isfinite().all()
+    assert LDAMLoss(class_counts=[2.0, 1.0]).predict(torch.zeros(1, 2, device="meta", dtype=torch.float16)).is_meta
 
 
 def test_predict_of_probabilities_and_calibration() -> None:

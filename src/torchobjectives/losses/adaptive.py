@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import final
 
 import torch
@@ -14,6 +15,7 @@ from torchobjectives._loss import Loss
 from torchobjectives._reduction import (
     REDUCTIONS,
     Reduction,
+    autocast_enabled,
     fill_dead,
     full_precision,
     live_slots,
@@ -169,7 +171,8 @@ class AdaptiveLogSoftmaxLoss(Loss):
             calibrated: accepted; the loss is proper, so nothing needs undoing.
         """
         _check_features(y_pred, self.in_features)
-        with torch.autocast(y_pred.device.type, enabled=False):
+        autocast = autocast_enabled(y_pred.device.type)
+        with torch.autocast(y_pred.device.type, enabled=False) if autocast else nullcontext():
             log_p: Tensor = self.adaptive.log_prob(y_pred.to(self.adaptive.head.weight.dtype))
         return log_p.exp().to(y_pred.dtype)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torchobjectives import _validate
 from torchobjectives._link import SOFTMAX, Calibration, Link, class_axis
 from torchobjectives._loss import Loss
-from torchobjectives._reduction import Reduction, full_precision, reduce, widened
+from torchobjectives._reduction import Reduction, full_precision, reduce
 from torchobjectives._spec import Spec
 from torchobjectives.losses._softmax import normalized, over_classes, prepare_classes, reduced_cross_entropy
 
@@ -250,7 +250,7 @@ def _scaled(y_pred: Tensor, temperature: float) -> Tensor:
 
 
 def _scaled_softmax(y_pred: Tensor, temperature: float) -> Tensor:
-    return torch.softmax(_scaled(widened(y_pred), temperature), class_axis(y_pred)).to(y_pred.dtype)
+    return torch.softmax(_scaled(y_pred, temperature), class_axis(y_pred))
 
 
 def _one_per_class(num_classes: int | None, temperature: float) -> int:

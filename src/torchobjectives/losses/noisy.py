@@ -681,7 +681,7 @@ def _log_transition(y_pred: Tensor, transition: Tensor | Sequence[Sequence[float
             )
     table = table.to(y_pred.dtype).to(y_pred.device)
     possible = table > 0
-    floor = torch.where(possible.any(0), -torch.inf, math.log(torch.finfo(table.dtype).tiny))
+    floor = torch.where(possible.any(0), table.new_full((), -torch.inf), math.log(torch.finfo(table.dtype).tiny))
     return torch.where(possible, torch.log(torch.where(possible, table, 1.0)), floor)
 
 
