@@ -8,7 +8,7 @@ Each loss takes the cheapest statistic that is exact for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,9 @@ from torch.utils.checkpoint import checkpoint
 from torchobjectives import _validate
 from torchobjectives._link import UNIT, class_axis
 from torchobjectives._reduction import Reduction, fill_dead, one_dtype, reduce, reduce_kernel, unit_weight
+
+# So many classes at a time where each needs numbers of y_pred's size.
+BLOCK: Final = 8
 
 
 class Classes(NamedTuple):
@@ -266,24 +269,32 @@ def of_own_cost(cost: Callable[[Tensor], Tensor], given: Classes) -> Tensor:
     )
 
 
-def one_class_at_a_time(of_index: Callable[[Tensor, Tensor], Tensor], y_pred: Tensor) -> Tensor:
+def some_classes_at_a_time(of_index: Callable[..., Tensor], y_pred: Tensor, *more: Tensor) -> Tensor:
     """The ℓ of every class, (N, C, …), from the ℓ of one, where each needs (N, C, …) numbers of its own.
 
-    Those are computed again in backward instead of kept, so that memory stays O(N·C). ``torch.func`` knows no
-    checkpoints, and the compiler decides for itself what to keep.
+    ``of_index`` sees B classes as so many batches after each other: y_pred (B·N, C, …), indices (B·N, …), and what
+    else has y_pred's shape. Its numbers are computed again in backward instead of kept, so that memory stays O(N·C).
+    ``torch.func`` knows no checkpoints, and the compiler decides for itself what to keep.
     """
     axis = class_axis(y_pred)
-    units = y_pred.select(axis, 0)
+    classes = y_pred.shape[axis]
     plain = torch.compiler.is_compiling() or _validate.inside_transform()
 
-    def of_class(number: int) -> Tensor:
-        index = torch.full_like(units, number, dtype=torch.long)
+    def of_block(numbers: Tensor, *tensors: Tensor) -> Tensor:
+        count = len(numbers)
+        first, *rest = (t.unsqueeze(0).expand(count, *t.shape).flatten(0, 1) for t in tensors)
+        units = y_pred.select(axis, 0)
+        index = along(numbers, units.unsqueeze(0), 0).expand(count, *units.shape).flatten(0, 1)
+        return of_index(first, index, *rest).reshape(count, *units.shape)
+
+    def of_classes(first: int) -> Tensor:
+        numbers = torch.arange(first, min(first + BLOCK, classes), device=y_pred.device)
         if plain:
-            return of_index(y_pred, index)
-        value: Tensor = checkpoint(of_index, y_pred, index, use_reentrant=False, preserve_rng_state=False)
+            return of_block(numbers, y_pred, *more)
+        value: Tensor = checkpoint(of_block, numbers, y_pred, *more, use_reentrant=False, preserve_rng_state=False)
         return value
 
-    return torch.stack([of_class(number) for number in range(y_pred.shape[axis])], axis)
+    return torch.cat([of_classes(first) for first in range(0, classes, BLOCK)]).movedim(0, axis)
 
 
 def class_mass(given: Classes) -> Tensor:

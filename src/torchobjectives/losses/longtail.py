@@ -22,12 +22,12 @@ from torchobjectives.losses._softmax import (
     at_index,
     log_odds_against,
     normalized,
-    one_class_at_a_time,
     one_hot,
     over_classes,
     own_log_probability,
     per_class,
     prepare_classes,
+    some_classes_at_a_time,
 )
 
 # A probability below it counts as it where seesaw divides by one: the paper's code does so.
@@ -441,15 +441,17 @@ def seesaw_loss(
     counts = _live_counts(given) if class_counts is None else per_class(given.y_pred, class_counts=class_counts)
     log_count = torch.log(torch.where(counts > 0, counts, 1.0)).to(given.y_pred.dtype)
 
-    def of_index(x: Tensor, k: Tensor) -> Tensor:
+    def of_index(x: Tensor, k: Tensor, log_p: Tensor) -> Tensor:
         axis = class_axis(x)
-        log_p = F.log_softmax(x.detach(), axis)
         own = log_p.gather(axis, k.unsqueeze(axis)).clamp(min=math.log(LEAST_PROBABILITY))
         mitigation = p * (along(log_count, x, axis) - at_index(log_count, k).unsqueeze(axis)).clamp(max=0)
         # Both factors are 1 at the true class itself.
         return -own_log_probability(x + mitigation + q * (log_p - own).clamp(min=0), k)
 
-    values = over_classes(of_index, lambda x: one_class_at_a_time(of_index, x), given)
+    log_p = F.log_softmax(given.y_pred.detach(), class_axis(given.y_pred))
+    values = over_classes(
+        lambda x, k: of_index(x, k, log_p), lambda x: some_classes_at_a_time(of_index, x, log_p), given
+    )
     return reduce(values, given.w, reduction, mass=given.mass)
 
 
