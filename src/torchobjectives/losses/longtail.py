@@ -27,6 +27,7 @@ from torchobjectives.losses._softmax import (
     own_log_probability,
     per_class,
     prepare_classes,
+    reduced_cross_entropy,
     some_classes_at_a_time,
 )
 
@@ -237,24 +238,21 @@ def balanced_softmax_loss(
     no count is 0.
     """
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
-    values = _under_prior(given, per_class(given.y_pred, class_counts=class_counts), 1.0)
-    return reduce(values, given.w, reduction, mass=given.mass)
+    return _under_prior(given, per_class(given.y_pred, class_counts=class_counts), 1.0, reduction)
 
 
-def _under_prior(given: Classes, counts: Tensor, tau: float) -> Tensor:
+def _under_prior(given: Classes, counts: Tensor, tau: float, reduction: Reduction) -> Tensor:
     """The cross-entropy of x + τ log n, where log 0 takes a class out of the sum unless it is the target."""
+    if _validate.readable(counts):
+        if float(counts.detach().amin()) > 0:
+            x = given.y_pred + along(tau * torch.log(counts), given.y_pred, class_axis(given.y_pred))
+            return reduced_cross_entropy(x, given, reduction)
+        if not bool((counts > 0).any()):
+            raise ValueError("class_counts is 0 for every class, wanted the samples of each class.")
     seen = counts > 0
-    if _validate.readable(counts) and not bool(seen.any()):
-        raise ValueError("class_counts is 0 for every class, wanted the samples of each class.")
     # 0⁰ = 1: without a prior every class takes part.
     seen = seen | ~seen.any() if tau else torch.ones_like(seen)
     prior = tau * torch.log(torch.where(counts > 0, counts, 1.0))
-    if _validate.readable(counts) and bool(seen.all()):
-        return over_classes(
-            lambda x, k: -own_log_probability(x + along(prior, x, class_axis(x)), k),
-            lambda x: -F.log_softmax(x + along(prior, x, class_axis(x)), class_axis(x)),
-            given,
-        )
     offset, common = torch.where(seen, prior, -torch.inf), counts.argmax()
 
     def of_index(x: Tensor, k: Tensor) -> Tensor:
@@ -272,7 +270,7 @@ def _under_prior(given: Classes, counts: Tensor, tau: float) -> Tensor:
         unseen = -F.logsigmoid(x - torch.logsumexp(adjusted, axis, keepdim=True))
         return torch.where(along(seen, x, axis), -F.log_softmax(adjusted, axis), unseen)
 
-    return over_classes(of_index, of_all, given)
+    return reduce(over_classes(of_index, of_all, given), given.w, reduction, mass=given.mass)
 
 
 def _with_prior(prediction: Tensor, class_counts: Tensor | Sequence[float], tau: float = 1.0) -> Tensor:
@@ -356,8 +354,7 @@ def logit_adjusted_loss(
     """
     _validate.non_negative(tau=tau)
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
-    values = _under_prior(given, per_class(given.y_pred, class_counts=class_counts), tau)
-    return reduce(values, given.w, reduction, mass=given.mass)
+    return _under_prior(given, per_class(given.y_pred, class_counts=class_counts), tau, reduction)
 
 
 @final

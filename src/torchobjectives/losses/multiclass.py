@@ -431,8 +431,9 @@ def _squared_distance(given: Classes) -> Tensor:
     axis = class_axis(given.y_pred)
     p = torch.softmax(given.y_pred, axis)
     if given.class_index is not None:
-        others = p.masked_fill(one_hot(given.class_index, p), 0.0)
-        return others.square().sum(axis) + others.sum(axis).square()
+        others = p.scatter(axis, given.class_index.unsqueeze(axis), 0.0)
+        rest = others.sum(axis)
+        return (others * others).sum(axis) + rest * rest
     y = given.probabilities
     assert y is not None
     highest, index = y.max(axis)

@@ -568,18 +568,25 @@ def bootstrap_loss(
     _validate.flag(hard=hard)
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
     axis = class_axis(given.y_pred)
+    # log 0 = −inf is what a masked class has: hold it, so that 0·inf cannot arise.
     log_p = F.log_softmax(given.y_pred, axis)
+    log_p = log_p.clamp(min=torch.finfo(log_p.dtype).min)
     belief = one_hot(log_p.detach().argmax(axis), log_p).to(log_p.dtype) if hard else torch.exp(log_p)
     believed = belief * log_p
     if given.class_weight is not None:
         believed = believed * along(given.class_weight, believed, axis)
-    values = beta * of_own_cost(lambda u: u, given) - (1 - beta) * believed.sum(axis)
+    own = over_classes(lambda _, k: log_p.gather(axis, k.unsqueeze(axis)).squeeze(axis), lambda _: log_p, given)
+    values = -beta * own - (1 - beta) * believed.sum(axis)
     return reduce(values, given.w, reduction, mass=given.mass)
 
 
 @final
 class BootstrapLoss(Loss):
-    """Class form of :func:`bootstrap_loss`."""
+    """Class form of :func:`bootstrap_loss`.
+
+    With ``hard=True`` ties hide the truth: ``predict(..., calibrated=True)`` cannot tell apart the truths whose
+    minimiser has two likeliest classes.
+    """
 
     function = staticmethod(bootstrap_loss)
     spec = Spec(
