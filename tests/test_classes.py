@@ -344,6 +344,32 @@ def test_counts_survive_half() -> None:
     assert torch.equal(loss.get_buffer("bin_counts"), torch.full((30,), 1e6 + 1 / 3, dtype=torch.float64))
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (["a"], "class_weight is .*, wanted a tensor or a list of numbers"),
+        ([1, None], "class_weight is .*, wanted a tensor or a list of numbers"),
+        ([[1.0], [1.0, 2.0]], "class_weight is .*, wanted a tensor or a list of numbers"),
+        ([torch.ones(2), torch.ones(2)], r"torch.stack\(class_weight\)"),
+    ],
+)
+def test_what_is_no_list_of_numbers_is_named(value: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        CrossEntropyLoss(class_weight=value)
+
+
+def test_cutoffs_of_any_kind() -> None:
+    fields: dict[str, Any] = {"in_features": 16, "num_classes": 20, "div_value": 2.0}
+    assert AdaptiveLogSoftmaxLoss(cutoffs=torch.tensor([5, 10]), **fields).cutoffs == (5, 10)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="cutoffs is None, wanted a list of whole numbers"):
+        AdaptiveLogSoftmaxLoss(cutoffs=None, **fields)  # type: ignore[arg-type]
+
+
+def test_calibration_by_another_number_of_classes() -> None:
+    with pytest.raises(ValueError, match=r"class_weight has shape \(2,\), y_pred has 3 classes"):
+        CrossEntropyLoss(class_weight=[1.0, 2.0]).predict(torch.zeros(4, 3), calibrated=True)
+
+
 # Predictions -----------------------------------------------------------------------------------------------------
 
 

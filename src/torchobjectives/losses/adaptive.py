@@ -131,8 +131,13 @@ class AdaptiveLogSoftmaxLoss(Loss):
         _validate.whole(low=2, num_classes=self.num_classes)
         _validate.positive(div_value=self.div_value)
         _validate.choice("reduction", self.reduction, REDUCTIONS)
-        if isinstance(self.cutoffs, (int, str)):
-            raise TypeError(f"cutoffs is {self.cutoffs!r}, wanted a list of whole numbers such as [{self.cutoffs}].")
+        if isinstance(self.cutoffs, Tensor):
+            cutoffs = tuple(self.cutoffs.flatten().tolist())
+            del self.cutoffs  # a buffer, which no tuple may replace
+            self.cutoffs = cutoffs
+        if not isinstance(self.cutoffs, Sequence) or isinstance(self.cutoffs, str):
+            such = self.cutoffs if isinstance(self.cutoffs, int) else "2000, 10000"
+            raise TypeError(f"cutoffs is {self.cutoffs!r}, wanted a list of whole numbers such as [{such}].")
         cuts = list(self.cutoffs)
         if not cuts or any(isinstance(c, bool) or not isinstance(c, int) for c in cuts) or cuts != sorted(set(cuts)):
             raise ValueError(f"cutoffs is {self.cutoffs!r}, wanted increasing whole numbers.")

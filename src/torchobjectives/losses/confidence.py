@@ -212,7 +212,8 @@ def logit_norm_loss(
         z = \frac{\text{y\_pred}}{\tau \max(\|\text{y\_pred}\|,\ 10^{-7})}
 
     with the length ‖·‖ over the classes. One value per unit, in nats; denominator as in :func:`cross_entropy_loss`.
-    ``predict`` gives softmax(z). It is undefined (NaN) where a logit is infinite. No probability can be more certain than a length of 1/τ allows.
+    ``predict`` gives softmax(z). No probability can be more certain than a length of 1/τ allows. Where a logit is
+    infinite, z is undefined and so is the loss (NaN).
 
     Args:
         y_pred: logits (N, C, …), the classes at dim 1.

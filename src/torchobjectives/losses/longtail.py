@@ -68,14 +68,16 @@ def class_balanced_weights(class_counts: Tensor | Sequence[float], beta: float =
     the weights' sum. scikit-learn's ``compute_class_weight("balanced")`` is the limit β → 1, up to scale.
     """
     _validate.in_range(low=0.0, high=1.0, open_high=True)(beta=beta)
-    counts = class_counts if isinstance(class_counts, Tensor) else _validate.numbers("class_counts", class_counts)
-    counts = counts if counts.is_floating_point() or counts.is_complex() else _validate.numbers("class_counts", counts)
+    given = class_counts if isinstance(class_counts, Tensor) else _validate.numbers("class_counts", class_counts)
+    # float64 whatever comes: 1 − β^n of float16 counts would have no digits left.
+    counts = given if given.is_complex() else given.double()
     if counts.ndim != 1 or not len(counts):
         raise ValueError(f"class_counts has shape {_validate.shape(counts)}, wanted one count per class: (C,).")
     _validate.non_negative.tensors(class_counts=counts)
     counts = torch.where(counts > 0, counts, 1.0)
     weights = -1 / torch.expm1(counts * math.log(beta)) if beta else torch.ones_like(counts)
-    return weights * (len(counts) / weights.sum())
+    weights = weights * (len(counts) / weights.sum())
+    return weights.to(given.dtype) if given.is_floating_point() else weights
 
 
 @full_precision
