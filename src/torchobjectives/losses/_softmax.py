@@ -263,11 +263,16 @@ def over_classes(
     return (values if weights is None else values * along(weights, values, axis)).sum(axis)
 
 
+def held_log_softmax(y_pred: Tensor) -> Tensor:
+    """Log p of every class, where log 0 = −inf, as of a masked class, is held: 0·inf cannot arise."""
+    return F.log_softmax(y_pred, class_axis(y_pred)).clamp(min=torch.finfo(y_pred.dtype).min)
+
+
 def of_own_cost(cost: Callable[[Tensor], Tensor], given: Classes) -> Tensor:
     """:func:`over_classes` for an ℓ that is a function of u = −log p_k alone."""
     return over_classes(
         lambda y_pred, index: cost(-own_log_probability(y_pred, index)),
-        lambda y_pred: cost(-F.log_softmax(y_pred, class_axis(y_pred))),
+        lambda y_pred: cost(-held_log_softmax(y_pred)),
         given,
     )
 
@@ -324,9 +329,16 @@ def reduced_cross_entropy(
     target = target_of(given)
     if given.plain:
         return reduce_kernel(F.cross_entropy, y_pred, target, None, reduction, label_smoothing=label_smoothing)
-    values = F.cross_entropy(
-        y_pred, target, weight=given.class_weight, reduction="none", label_smoothing=label_smoothing
-    )
+    weights = given.class_weight
+    if weights is not None and weights.requires_grad and given.class_index is not None:
+        # torch's kernel has no slope for its weights.
+        values = -own_log_probability(y_pred, given.class_index) * at_index(weights, given.class_index)
+        if label_smoothing:
+            axis = class_axis(y_pred)
+            every = (held_log_softmax(y_pred) * along(weights, y_pred, axis)).mean(axis)
+            values = (1 - label_smoothing) * values - label_smoothing * every
+    else:
+        values = F.cross_entropy(y_pred, target, weight=weights, reduction="none", label_smoothing=label_smoothing)
     return reduce(values, given.w, reduction, mass=given.mass)
 
 

@@ -14,7 +14,13 @@ from torchobjectives._link import SOFTMAX, Calibration, Link, class_axis
 from torchobjectives._loss import Loss
 from torchobjectives._reduction import Reduction, full_precision, reduce
 from torchobjectives._spec import Spec
-from torchobjectives.losses._softmax import normalized, over_classes, prepare_classes, reduced_cross_entropy
+from torchobjectives.losses._softmax import (
+    held_log_softmax,
+    normalized,
+    over_classes,
+    prepare_classes,
+    reduced_cross_entropy,
+)
 
 
 @full_precision
@@ -66,7 +72,7 @@ def confidence_penalty_loss(
     penalty = -beta * _entropy(log_p)
     values = over_classes(
         lambda x, k: penalty - log_p.gather(class_axis(x), k.unsqueeze(class_axis(x))).squeeze(class_axis(x)),
-        lambda x: penalty.unsqueeze(class_axis(x)) - log_p,
+        lambda x: penalty.unsqueeze(class_axis(x)) - log_p.clamp(min=torch.finfo(log_p.dtype).min),
         given,
     )
     return reduce(values, given.w, reduction, mass=given.mass)
@@ -168,7 +174,7 @@ def _own_z(y_pred: Tensor, index: Tensor, coefficient: float) -> Tensor:
 
 def _all_z(y_pred: Tensor, coefficient: float) -> Tensor:
     axis = class_axis(y_pred)
-    return coefficient * torch.logsumexp(y_pred, axis, keepdim=True).square() - F.log_softmax(y_pred, axis)
+    return coefficient * torch.logsumexp(y_pred, axis, keepdim=True).square() - held_log_softmax(y_pred)
 
 
 @final

@@ -25,7 +25,6 @@ from torchobjectives.losses._softmax import (
     over_classes,
     prepare_classes,
     reduced_cross_entropy,
-    target_of,
 )
 
 
@@ -47,7 +46,8 @@ def cross_entropy_loss(
         q = (1-\varepsilon)\, y + \varepsilon / C
 
     One value per unit (sample, pixel, token), in nats. The mean divides by :math:`\sum w\, \sum_c w_c y_c` with
-    the unsmoothed y: for class indices, by the sum of the weights of the classes that occur.
+    the unsmoothed y: for class indices, by the sum of the weights of the classes that occur. Where a logit is −∞,
+    class indices go without smoothing; probabilities give NaN, as torch's, even where y is 0.
 
     Args:
         y_pred: logits (N, C, …), the classes at dim 1.
@@ -513,12 +513,9 @@ def ohem_loss(
     """
     _validate.in_range(low=0.0, high=1.0, open_low=True)(fraction=fraction)
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
-    target = target_of(given)
-    values = F.cross_entropy(given.y_pred, target, weight=given.class_weight, reduction="none")
-    cost = values.detach()
-    if given.class_weight is not None:
-        cost = F.cross_entropy(given.y_pred.detach(), target, reduction="none")
-    kept = _hardest(cost, given.w, fraction)
+    cost = of_own_cost(lambda u: u, given._replace(class_weight=None))
+    values = cost if given.class_weight is None else of_own_cost(lambda u: u, given)
+    kept = _hardest(cost.detach(), given.w, fraction)
     w = kept if given.w is None else given.w * kept
     return reduce(values, w, reduction, mass=None if given.mass is None else given.mass * kept)
 
