@@ -133,7 +133,7 @@ def _curve(x: Tensor, found: _Projection, axis: int) -> Tensor:
     The threshold never enters the graph: the slope is p − y to the last bit, and finite at every tie. (Third
     derivatives come out as 0, which is right for sparsemax alone.)
     """
-    change = torch.where(found.p > 0, x - x.detach(), 0.0)
+    change = torch.where(found.p != 0, x - x.detach(), 0.0)  # NaN is no 0
     bent = found.s * change
     square = (bent * change).sum(axis, keepdim=True) - bent.sum(axis, keepdim=True).square() / found.s.sum(
         axis, keepdim=True
