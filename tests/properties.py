@@ -296,6 +296,19 @@ def vmap(s: Subject) -> None:
     close(slopes, torch.stack([with_slope(s, p, t, mask=w > 0)[1] for p, t in batches]))
 
 
+def vmap_over_samples(s: Subject) -> None:
+    """One sample at a time, without a batch axis, is the batch of that one sample: a class index is a scalar."""
+    y_pred, y_true = s.sample(generator(14), 5)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        values = torch.vmap(s)(y_pred, y_true)
+        slopes = torch.vmap(torch.func.grad(s))(y_pred, y_true)
+    for i in range(5):
+        wanted, slope = with_slope(s, y_pred[i : i + 1], y_true[i : i + 1])
+        close(values[i], wanted)
+        close(slopes[i], slope[0])
+
+
 def compiles(s: Subject, backend: str) -> None:
     torch._dynamo.reset()
     compiled = torch.compile(lambda p, t, w: s(p, t, weight=w), fullgraph=True, dynamic=True, backend=backend)

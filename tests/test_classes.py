@@ -19,14 +19,18 @@ from tests.cases import BY_NAME, CASES, Case, Variant, generator, grid
 from tests.cases.base import HEAD
 from torchobjectives import (
     AdaptiveLogSoftmaxLoss,
+    BalancedSoftmaxLoss,
     BarronLoss,
     CosineSimilarityLoss,
     CrossEntropyLoss,
     DiceLoss,
     FocalLoss,
+    ForwardCorrectionLoss,
     GHMCLoss,
     GHMRLoss,
     HuberLoss,
+    LDAMLoss,
+    LogitAdjustedLoss,
     Loss,
     MSELoss,
     NLLLoss,
@@ -340,6 +344,32 @@ def test_counts_survive_half() -> None:
     assert torch.equal(loss.get_buffer("bin_counts"), torch.full((30,), 1e6 + 1 / 3, dtype=torch.float64))
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (["a"], "class_weight is .*, wanted a tensor or a list of numbers"),
+        ([1, None], "class_weight is .*, wanted a tensor or a list of numbers"),
+        ([[1.0], [1.0, 2.0]], "class_weight is .*, wanted a tensor or a list of numbers"),
+        ([torch.ones(2), torch.ones(2)], r"torch.stack\(class_weight\)"),
+    ],
+)
+def test_what_is_no_list_of_numbers_is_named(value: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        CrossEntropyLoss(class_weight=value)
+
+
+def test_cutoffs_of_any_kind() -> None:
+    fields: dict[str, Any] = {"in_features": 16, "num_classes": 20, "div_value": 2.0}
+    assert AdaptiveLogSoftmaxLoss(cutoffs=torch.tensor([5, 10]), **fields).cutoffs == (5, 10)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="cutoffs is None, wanted a list of whole numbers"):
+        AdaptiveLogSoftmaxLoss(cutoffs=None, **fields)  # type: ignore[arg-type]
+
+
+def test_calibration_by_another_number_of_classes() -> None:
+    with pytest.raises(ValueError, match=r"class_weight has shape \(2,\), y_pred has 3 classes"):
+        CrossEntropyLoss(class_weight=[1.0, 2.0]).predict(torch.zeros(4, 3), calibrated=True)
+
+
 # Predictions -----------------------------------------------------------------------------------------------------
 
 
@@ -369,6 +399,41 @@ def test_predict_and_num_outputs(case: Case) -> None:
         assert loss.num_outputs(5) == 5
         with pytest.raises(ValueError, match="number of classes"):
             loss.num_outputs()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+def test_half_predictions_are_computed_in_float32(case: Case, dtype: torch.dtype) -> None:
+    for variant in case.variants:
+        loss = make(case, variant)
+        y_pred = variant.sample(generator(0), 4)[0].to(dtype)
+        for calibrated in (False, True):
+            try:
+                wanted = loss.predict(y_pred.float(), calibrated=calibrated)
+            except ValueError:
+                assert calibrated
+                continue
+            found = loss.predict(y_pred, calibrated=calibrated)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                under = loss.predict(y_pred, calibrated=calibrated)
+            for got in (found, under):
+                assert got.dtype is dtype
+                torch.testing.assert_close(got, wanted.to(dtype), equal_nan=True)
+
+
+def test_half_predictions_at_the_ends() -> None:
+    for size in (3e4, 1e5):
+        counts = [size, 10.0, 1.0]
+        y_pred = torch.tensor([[1e4, -1e4, 0.0]], dtype=torch.float16)
+        for loss in (
+            LDAMLoss(class_counts=counts),
+            BalancedSoftmaxLoss(class_counts=counts),
+            LogitAdjustedLoss(class_counts=counts),
+            ForwardCorrectionLoss(transition=[[0.9, 0.1, 0.0], [0.0, 1.0, 0.0], [0.3, 0.0, 0.7]]),
+        ):
+            for calibrated in (False, True):
+                assert loss.predict(y_pred, calibrated=calibrated).isfinite().all()
+    assert LDAMLoss(class_counts=[2.0, 1.0]).predict(torch.zeros(1, 2, device="meta", dtype=torch.float16)).is_meta
 
 
 def test_predict_of_probabilities_and_calibration() -> None:

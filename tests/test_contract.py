@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch
 from hypothesis import given, strategies as st
 
 from tests import properties
-from tests.cases import BY_NAME, Case, Variant, generator, grid
+from tests.cases import BY_NAME, CASES, Case, Variant, generator, grid
+from tests.cases.base import WEIGHTS
 from tests.properties import Subject
 from torchobjectives import _exports
 from torchobjectives._registry import loss_names
@@ -102,6 +104,27 @@ def test_nan_in_a_live_slot_stays(case: Case, variant: Variant) -> None:
 def test_autograd(record_property: Record, case: Case, variant: Variant, what: str) -> None:
     subject = Subject.of(case, variant)
     _checked(record_property, case, variant, what, lambda: getattr(properties, what)(subject))
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "class_weight"])
+@pytest.mark.parametrize(
+    ("case", "variant"),
+    [
+        pytest.param(case, case.variants[0], id=case.name)
+        for case in CASES
+        if case.spec.y_true == "classes" and case.spec.y_pred != "features"
+    ],
+)
+def test_vmap_over_samples_with_a_class_each(case: Case, variant: Variant, weighted: bool) -> None:
+    subject = Subject.of(case, variant)
+    if weighted:
+        subject = properties.with_evaluate(subject, partial(subject.evaluate, class_weight=WEIGHTS))
+
+    def of_one_pixel(rng: torch.Generator, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        y_pred, y_true = subject.sample(rng, n)
+        return (y_pred[..., 0], y_true[..., 0]) if y_pred.ndim > 2 else (y_pred, y_true)
+
+    properties.vmap_over_samples(replace(subject, sample=of_one_pixel))
 
 
 @pytest.mark.parametrize(("case", "variant"), COMPILED)

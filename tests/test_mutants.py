@@ -173,6 +173,7 @@ REJECTED: list[tuple[str, str, Callable[..., Tensor]]] = [
     ("gradgradcheck", "second derivative 0", _squared(once_differentiable)),
     ("func_grad", "forward derivative 0", _squared(once_differentiable)),
     ("vmap", "reads a value", _squared(reads)),
+    ("vmap_over_samples", "reads a value", _squared(reads)),
     ("compiles", "reads a value", _squared(reads)),
     ("reads_nothing", "reads a value", _squared(reads)),
     ("dtypes", "computes in half", _squared(precision=in_half)),
@@ -216,7 +217,17 @@ def test_the_sound_loss_is_accepted(what: str) -> None:
 
 def test_every_property_has_a_mutant() -> None:
     checks = {*properties.LAWS, "degenerate", "hides_no_nan", "rejects_shapes"}
-    checks |= {"gradcheck", "gradgradcheck", "func_grad", "vmap", "compiles", "dtypes", "pure", "reads_nothing"}
+    checks |= {
+        "gradcheck",
+        "gradgradcheck",
+        "func_grad",
+        "vmap",
+        "vmap_over_samples",
+        "compiles",
+        "dtypes",
+        "pure",
+        "reads_nothing",
+    }
     assert checks == {what for what, _, _ in REJECTED}
 
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self, dataclass_transform
 import torch
 from torch import Tensor, nn
 
-from torchobjectives._validate import near
+from torchobjectives._validate import near, numbers
 
 REQUIRED: Any = inspect.Parameter.empty
 
@@ -106,7 +106,9 @@ class Fields(_Declarative, nn.Module):
     def _store(self, field: Field, value: Any) -> None:
         if field.holds_tensor and (isinstance(value, (list, tuple)) or _is_array(value)):
             # float64, as Python's numbers are: what float32 would cut off, a float64 prediction would miss.
-            value = torch.as_tensor(value, dtype=torch.float64)
+            if any(isinstance(item, Tensor) and item.ndim for item in value):
+                raise TypeError(f"{field.name} is a list of tensors. Did you mean torch.stack({field.name})?")
+            value = numbers(field.name, value)
         elif isinstance(value, list) or _is_array(value):
             value = tuple(value.tolist() if _is_array(value) else value)
         if value is None and field.holds_tensor:

@@ -125,11 +125,17 @@ def unweighted(probabilities: Tensor, class_weight: Tensor) -> Tensor:
     """What was true where probabilities have been learnt under class weights: p_c / w_c, normalised.
 
     Raises:
-        ValueError: a class has the weight 0; nothing was learnt of it.
+        ValueError: a class has the weight 0, so nothing was learnt of it; or there is another number of classes.
     """
     if _validate.readable(class_weight) and not bool((class_weight > 0).all()):
         raise ValueError("class_weight holds a 0: the probability of that class cannot be recovered.")
     axis = class_axis(probabilities)
+    classes = probabilities.shape[axis]
+    if class_weight.shape != (classes,):
+        raise ValueError(
+            f"class_weight has shape {_validate.shape(class_weight)}, y_pred has {classes} classes (dim {axis}): "
+            f"wanted ({classes},)."
+        )
     shape = (-1, *(1,) * (probabilities.ndim - axis - 1))
     odds = probabilities / class_weight.to(probabilities).reshape(shape)
     return odds / odds.sum(axis, keepdim=True)

@@ -7,6 +7,7 @@ import functools
 import inspect
 import types
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, final
 
 import torch
@@ -16,7 +17,7 @@ from torchobjectives import _reduction, _validate
 from torchobjectives._exports import snake_case
 from torchobjectives._fields import Fields, owned
 from torchobjectives._link import unweighted
-from torchobjectives._reduction import Reduction, full_precision
+from torchobjectives._reduction import Reduction, autocast_enabled, full_precision, widened
 from torchobjectives._spec import CUSTOM, Spec
 
 _CONTRACT: Final = ("weight", "mask", "reduction")
@@ -170,6 +171,9 @@ class Loss(Fields, abc.ABC):
             calibrated: give the true probability of which the prediction is the minimiser: undo what a loss that
                 is not proper, class weights or label smoothing do to it.
 
+        Returns:
+            The prediction in the dtype of ``y_pred``; half precision is computed in float32.
+
         Raises:
             ValueError: the loss knows no link, or no inverse for ``calibrated``.
         """
@@ -181,9 +185,15 @@ class Loss(Fields, abc.ABC):
             )
         if calibrated and spec.calibration is None and not spec.proper:
             raise ValueError(f"{self.name} is not proper and no inverse is known: leave out calibrated=True.")
-        raw = getattr(self, "from_logits", True)
-        prediction = spec.link.inverse(y_pred, **self._taken(spec.link.takes)) if raw else y_pred
-        return self._calibrated(prediction) if calibrated else prediction
+        _validate.tensor("y_pred", y_pred)
+        # In the precision of the loss itself: half inputs in float32, autocast off, the dtype restored.
+        wide = widened(y_pred)
+        autocast = autocast_enabled(y_pred.device.type)
+        with torch.autocast(y_pred.device.type, enabled=False) if autocast else nullcontext():
+            raw = getattr(self, "from_logits", True)
+            prediction = spec.link.inverse(wide, **self._taken(spec.link.takes)) if raw else wide
+            prediction = self._calibrated(prediction) if calibrated else prediction
+        return prediction.to(y_pred.dtype) if prediction.dtype is wide.dtype else prediction
 
     def _calibrated(self, prediction: Tensor) -> Tensor:
         calibration = type(self).spec.calibration

@@ -348,3 +348,11 @@ def test_counts_of_the_wrong_length_are_seen_under_vmap() -> None:
 
     with pytest.raises(ValueError, match=r"class_counts has shape \(3,\), y_pred has 4 classes"):
         torch.vmap(loss)(x, torch.zeros(2, 3, dtype=torch.long))
+
+
+def test_weights_of_half_counts_are_computed_in_float64() -> None:
+    counts = torch.tensor([60000.0, 10.0, 1.0], dtype=torch.float16)
+    wanted = torchobjectives.class_balanced_weights(counts.double())
+    found = torchobjectives.class_balanced_weights(counts)
+    assert found.dtype is torch.float16
+    assert torch.equal(found, wanted.half())

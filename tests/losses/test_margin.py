@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from hypothesis import given, strategies as st
 from torch import Tensor
 
+import torchobjectives
 from tests.cases import generator
 from tests.cases.base import F64, K, X, t64
 from tests.losses.minimum import minimiser
@@ -218,3 +219,11 @@ def test_second_slopes_of_one_class() -> None:
             assert not first.any()
             if first.requires_grad:
                 assert not torch.autograd.grad(first.sum(), x)[0].any()
+
+
+@pytest.mark.parametrize("alpha", [1.3, 1.5, 2.0])
+def test_entmax_has_no_slope_where_a_logit_is_nan(alpha: float) -> None:
+    x = torch.tensor([[1.0, float("nan"), 0.0], [0.5, 0.0, 2.0]], requires_grad=True)
+    (slope,) = torch.autograd.grad(torchobjectives.functional.entmax_loss(x, torch.tensor([0, 2]), alpha=alpha), x)
+    assert slope[0].isnan().all()
+    assert slope[1].isfinite().all()

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from hypothesis import given, strategies as st
 from torch import Tensor
 
+import torchobjectives
 from tests.cases import generator
 from tests.cases.base import F64, K, W, X, t64
 from tests.losses.minimum import minimiser
@@ -297,3 +298,26 @@ def test_wrong_targets(loss: Callable[..., Tensor]) -> None:
 def test_wrong_hyper_parameters(call: Callable[[], Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("name", ["softmax_focal_loss", "poly1_loss", "z_loss", "confidence_penalty_loss", "ohem_loss"])
+def test_probabilities_with_masked_classes(name: str) -> None:
+    inf, loss = float("inf"), getattr(torchobjectives.functional, name)
+    x = torch.tensor([[1.0, -inf, 0.0], [0.5, -inf, 2.0]], requires_grad=True)
+    y = torch.tensor([[0.5, 0.0, 0.5], [0.0, 0.0, 1.0]])
+    value = loss(x, y)
+    (slope,) = torch.autograd.grad(value, x)
+    torch.testing.assert_close(value, loss(x[:, ::2], y[:, ::2]))
+    assert slope.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["cross_entropy_loss", "ohem_loss"])
+def test_class_weights_may_be_learnt(name: str) -> None:
+    loss = getattr(torchobjectives.functional, name)
+    x, k = torch.randn(4, 3), torch.tensor([0, 2, 1, 1])
+    weights = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    for hyper in ({}, {"label_smoothing": 0.2} if name == "cross_entropy_loss" else {"fraction": 0.5}):
+        value = loss(x, k, class_weight=weights, **hyper)
+        torch.testing.assert_close(value, loss(x, k, class_weight=weights.detach(), **hyper))
+        (slope,) = torch.autograd.grad(value, weights)
+        assert slope.isfinite().all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor
 import torchobjectives
 from tests.cases.base import F64, K, X, generator, rand, randn, t64
 from tests.losses.expected import minimiser
+from tests.properties import with_slope
 from tests.references.noisy import tempered_softmax
 from torchobjectives import Loss, functional as O
 
@@ -226,6 +228,47 @@ def test_a_transition_of_zeros_is_exact_far_out() -> None:
     torch.testing.assert_close(
         O.forward_correction_loss(x, y, transition=torch.eye(2)), O.cross_entropy_loss(x, y), rtol=1e-12, atol=0
     )
+
+
+@pytest.mark.parametrize("size", [1.0, 15.0, 1e4])
+@pytest.mark.parametrize(
+    "transition", [FLIPS, torch.eye(4, dtype=F64), t64([[1, 0, 0, 0], [0.5, 0, 0.5, 0], [0, 0, 1, 0], [0.25] * 4])]
+)
+def test_forward_correction_of_probabilities_is_that_of_their_labels(size: float, transition: Tensor) -> None:
+    rng = generator(1)
+    x, y = size * randn(rng, 6, 4, 2).float(), torch.softmax(randn(rng, 6, 4, 2), 1).float()
+    soft, slope = with_slope(partial(O.forward_correction_loss, transition=transition, reduction="none"), x, y)
+    labels = [torch.full((6, 2), k) for k in range(4)]
+    values = [O.forward_correction_loss(x.double(), k, transition=transition, reduction="none") for k in labels]
+    torch.testing.assert_close(soft.double(), sum(y[:, k] * v for k, v in enumerate(values)), rtol=2e-6, atol=0)  # type: ignore[arg-type]
+
+    def expected(z: Tensor) -> Tensor:
+        every = [O.forward_correction_loss(z, k, transition=transition, reduction="none") for k in labels]
+        return (torch.stack(every, 1) * y).sum()
+
+    each = torch.func.grad(expected)(x.double())
+    torch.testing.assert_close(slope.double(), each, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [partial(O.forward_correction_loss, transition=torch.eye(64)), O.seesaw_loss])
+def test_probabilities_take_few_steps(loss: Any) -> None:
+    x, y = randn(generator(0), 3, 64).float().requires_grad_(), torch.full((3, 64), 1 / 64)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        loss(x, y).backward()
+    assert sum(event.count for event in profile.key_averages()) < 2500
+
+
+@pytest.mark.parametrize("hard", [False, True])
+@pytest.mark.parametrize("y", [torch.tensor([0, 2]), torch.tensor([[0.5, 0.0, 0.5], [0.0, 0.0, 1.0]])], ids=["k", "y"])
+def test_bootstrap_of_masked_classes(hard: bool, y: Tensor) -> None:
+    inf = float("inf")
+    x = torch.tensor([[1.0, -inf, 0.0], [0.5, -inf, 2.0]])
+    value, slope = with_slope(partial(O.bootstrap_loss, hard=hard), x, y)
+    left = y[:, ::2] if y.ndim > 1 else y // 2
+    wanted, kept = with_slope(partial(O.bootstrap_loss, hard=hard), x[:, ::2], left)
+    torch.testing.assert_close(value, wanted)
+    torch.testing.assert_close(slope[:, ::2], kept)
+    assert not slope[:, 1].any()
 
 
 def test_an_impossible_label_costs_a_constant() -> None:

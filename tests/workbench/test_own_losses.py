@@ -265,6 +265,17 @@ def test_what_fails_in_the_first_epoch_leaves_nothing(csv: Path, fit: Fit, name:
     assert not list(Path().glob("out*"))
 
 
+def test_a_link_that_would_be_lost_is_refused(csv: Path, fit: Fit) -> None:
+    lines = "from torchobjectives import Loss, Spec, links\nclass Own(Loss):\n    @staticmethod\n"
+    lines += "    def function(y_pred, y_true): return (y_pred - y_true) ** 2\n"
+    for link in ("links.Link('mine', abs, lambda n: 1)", "links.STUDENT_T"):
+        Path("own.py").write_text(
+            f"{lines}    spec = Spec(task='regression', y_pred='real', y_true='real', link={link})\n"
+        )
+        with pytest.raises(InputError, match="its link, .* would be lost with the file.*links.IDENTITY"):
+            fit(data=csv, target="income", loss="own.py:Own")
+
+
 def test_a_file_imports_those_beside_it(csv: Path, fit: Fit) -> None:
     path, modules = list(sys.path), set(sys.modules)
     for folder, power in (("a", 2), ("b", 4)):

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from torchobjectives._link import SOFTMAX, Link, class_axis
-from torchobjectives._reduction import widened
 from torchobjectives.losses._softmax import Classes, along, one_hot, over_classes
 
 
@@ -134,7 +133,7 @@ def _curve(x: Tensor, found: _Projection, axis: int) -> Tensor:
     The threshold never enters the graph: the slope is p − y to the last bit, and finite at every tie. (Third
     derivatives come out as 0, which is right for sparsemax alone.)
     """
-    change = torch.where(found.p > 0, x - x.detach(), 0.0)
+    change = torch.where(found.p != 0, x - x.detach(), 0.0)  # NaN is no 0
     bent = found.s * change
     square = (bent * change).sum(axis, keepdim=True) - bent.sum(axis, keepdim=True).square() / found.s.sum(
         axis, keepdim=True
@@ -147,13 +146,13 @@ def entmax_values(given: Classes, alpha: float) -> Tensor:
     return over_classes(lambda x, k: _own_loss(x, k, alpha), lambda x: _all_losses(x, alpha), given)
 
 
-def _entmax(y_pred: Tensor, alpha: float) -> Tensor:
+def _entmax(x: Tensor, alpha: float) -> Tensor:
     """The α-entmax of logits, differentiable once."""
-    x, axis = widened(y_pred), class_axis(y_pred)
+    axis = class_axis(x)
     found = _project(x, alpha, axis)
     change = found.s * torch.where(found.p > 0, x - x.detach(), 0.0)
     share = found.s / found.s.sum(axis, keepdim=True)
-    return (found.p + (change - share * change.sum(axis, keepdim=True))).to(y_pred.dtype)
+    return found.p + (change - share * change.sum(axis, keepdim=True))
 
 
 def _outputs(num_classes: int | None, alpha: float) -> int:

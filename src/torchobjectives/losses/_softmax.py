@@ -8,7 +8,7 @@ Each loss takes the cheapest statistic that is exact for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,9 @@ from torch.utils.checkpoint import checkpoint
 from torchobjectives import _validate
 from torchobjectives._link import UNIT, class_axis
 from torchobjectives._reduction import Reduction, fill_dead, one_dtype, reduce, reduce_kernel, unit_weight
+
+# So many classes at a time where each needs numbers of y_pred's size.
+BLOCK: Final = 8
 
 
 class Classes(NamedTuple):
@@ -81,7 +84,7 @@ def _with_index(
         index = fill_dead(index, live, 0)
     mass = None
     if class_weight is not None:
-        mass = class_weight[index]
+        mass = at_index(class_weight, index)
         heavy = mass > 0
         if not (_validate.readable(heavy) and bool(heavy.all())):
             live = heavy if live is None else live & heavy
@@ -188,6 +191,11 @@ def per_class(y_pred: Tensor, **given: Tensor | Sequence[float]) -> Tensor:
     return numbers.to(y_pred.dtype).to(y_pred.device)
 
 
+def at_index(table: Tensor, index: Tensor) -> Tensor:
+    """``table[index]`` along dim 0, also for the scalar index that a ``vmap`` over samples leaves."""
+    return table.index_select(0, index.reshape(-1)).reshape(index.shape + table.shape[1:])
+
+
 def along(vector: Tensor, values: Tensor, axis: int) -> Tensor:
     """A vector per class, shaped to multiply ``values`` along the class axis."""
     return vector.reshape(-1, *(1,) * (values.ndim - axis - 1))
@@ -209,8 +217,11 @@ def log_odds_against(y_pred: Tensor, index: Tensor) -> Tensor:
     if y_pred.shape[axis] == 1:
         # There is no other class: the odds against are 0, their logarithm as low as the dtype goes.
         return (own * 0 + torch.finfo(y_pred.dtype).min / 4).squeeze(axis)
-    others = y_pred.masked_fill(one_hot(index, y_pred), -torch.inf)
-    return torch.logsumexp(others, axis) - own.squeeze(axis)
+    others = y_pred.scatter(axis, where, torch.finfo(y_pred.dtype).min / 4)
+    # The log-sum-exp is any logit less its log-probability; torch's own takes four times as long far from the highest.
+    log_p = F.log_softmax(others, axis)
+    best = log_p.detach().argmax(axis, keepdim=True)
+    return (others.gather(axis, best) - log_p.gather(axis, best) - own).squeeze(axis)
 
 
 def all_log_odds_against(y_pred: Tensor) -> Tensor:
@@ -245,47 +256,60 @@ def over_classes(
     weights = given.class_weight
     if given.class_index is not None:
         values = of_index(given.y_pred, given.class_index)
-        return values if weights is None else values * weights[given.class_index]
+        return values if weights is None else values * at_index(weights, given.class_index)
     assert given.probabilities is not None
     axis = class_axis(given.y_pred)
     values = of_all(given.y_pred) * given.probabilities
     return (values if weights is None else values * along(weights, values, axis)).sum(axis)
 
 
+def held_log_softmax(y_pred: Tensor) -> Tensor:
+    """Log p of every class, where log 0 = −inf, as of a masked class, is held: 0·inf cannot arise."""
+    return F.log_softmax(y_pred, class_axis(y_pred)).clamp(min=torch.finfo(y_pred.dtype).min)
+
+
 def of_own_cost(cost: Callable[[Tensor], Tensor], given: Classes) -> Tensor:
     """:func:`over_classes` for an ℓ that is a function of u = −log p_k alone."""
     return over_classes(
         lambda y_pred, index: cost(-own_log_probability(y_pred, index)),
-        lambda y_pred: cost(-F.log_softmax(y_pred, class_axis(y_pred))),
+        lambda y_pred: cost(-held_log_softmax(y_pred)),
         given,
     )
 
 
-def one_class_at_a_time(of_index: Callable[[Tensor, Tensor], Tensor], y_pred: Tensor) -> Tensor:
+def some_classes_at_a_time(of_index: Callable[..., Tensor], y_pred: Tensor, *more: Tensor) -> Tensor:
     """The ℓ of every class, (N, C, …), from the ℓ of one, where each needs (N, C, …) numbers of its own.
 
-    Those are computed again in backward instead of kept, so that memory stays O(N·C). ``torch.func`` knows no
-    checkpoints, and the compiler decides for itself what to keep.
+    ``of_index`` sees B classes as so many batches after each other: y_pred (B·N, C, …), indices (B·N, …), and what
+    else has y_pred's shape. Its numbers are computed again in backward instead of kept, so that memory stays O(N·C).
+    ``torch.func`` knows no checkpoints, and the compiler decides for itself what to keep.
     """
     axis = class_axis(y_pred)
-    units = y_pred.select(axis, 0)
+    classes = y_pred.shape[axis]
     plain = torch.compiler.is_compiling() or _validate.inside_transform()
 
-    def of_class(number: int) -> Tensor:
-        index = torch.full_like(units, number, dtype=torch.long)
+    def of_block(numbers: Tensor, *tensors: Tensor) -> Tensor:
+        count = len(numbers)
+        first, *rest = (t.unsqueeze(0).expand(count, *t.shape).flatten(0, 1) for t in tensors)
+        units = y_pred.select(axis, 0)
+        index = along(numbers, units.unsqueeze(0), 0).expand(count, *units.shape).flatten(0, 1)
+        return of_index(first, index, *rest).reshape(count, *units.shape)
+
+    def of_classes(first: int) -> Tensor:
+        numbers = torch.arange(first, min(first + BLOCK, classes), device=y_pred.device)
         if plain:
-            return of_index(y_pred, index)
-        value: Tensor = checkpoint(of_index, y_pred, index, use_reentrant=False, preserve_rng_state=False)
+            return of_block(numbers, y_pred, *more)
+        value: Tensor = checkpoint(of_block, numbers, y_pred, *more, use_reentrant=False, preserve_rng_state=False)
         return value
 
-    return torch.stack([of_class(number) for number in range(y_pred.shape[axis])], axis)
+    return torch.cat([of_classes(first) for first in range(0, classes, BLOCK)]).movedim(0, axis)
 
 
 def class_mass(given: Classes) -> Tensor:
     """Σ_c w_c y_c per unit: the class weight of a loss that is not linear in the target."""
     assert given.class_weight is not None
     if given.class_index is not None:
-        return given.class_weight[given.class_index]
+        return at_index(given.class_weight, given.class_index)
     assert given.probabilities is not None
     axis = class_axis(given.y_pred)
     return (given.probabilities * along(given.class_weight, given.probabilities, axis)).sum(axis)
@@ -305,9 +329,16 @@ def reduced_cross_entropy(
     target = target_of(given)
     if given.plain:
         return reduce_kernel(F.cross_entropy, y_pred, target, None, reduction, label_smoothing=label_smoothing)
-    values = F.cross_entropy(
-        y_pred, target, weight=given.class_weight, reduction="none", label_smoothing=label_smoothing
-    )
+    weights = given.class_weight
+    if weights is not None and weights.requires_grad and given.class_index is not None:
+        # torch's kernel has no slope for its weights.
+        values = -own_log_probability(y_pred, given.class_index) * at_index(weights, given.class_index)
+        if label_smoothing:
+            axis = class_axis(y_pred)
+            every = (held_log_softmax(y_pred) * along(weights, y_pred, axis)).mean(axis)
+            values = (1 - label_smoothing) * values - label_smoothing * every
+    else:
+        values = F.cross_entropy(y_pred, target, weight=weights, reduction="none", label_smoothing=label_smoothing)
     return reduce(values, given.w, reduction, mass=given.mass)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import final
 
 import torch
@@ -14,6 +15,7 @@ from torchobjectives._loss import Loss
 from torchobjectives._reduction import (
     REDUCTIONS,
     Reduction,
+    autocast_enabled,
     fill_dead,
     full_precision,
     live_slots,
@@ -129,8 +131,13 @@ class AdaptiveLogSoftmaxLoss(Loss):
         _validate.whole(low=2, num_classes=self.num_classes)
         _validate.positive(div_value=self.div_value)
         _validate.choice("reduction", self.reduction, REDUCTIONS)
-        if isinstance(self.cutoffs, (int, str)):
-            raise TypeError(f"cutoffs is {self.cutoffs!r}, wanted a list of whole numbers such as [{self.cutoffs}].")
+        if isinstance(self.cutoffs, Tensor):
+            cutoffs = tuple(self.cutoffs.flatten().tolist())
+            del self.cutoffs  # a buffer, which no tuple may replace
+            self.cutoffs = cutoffs
+        if not isinstance(self.cutoffs, Sequence) or isinstance(self.cutoffs, str):
+            such = self.cutoffs if isinstance(self.cutoffs, int) else "2000, 10000"
+            raise TypeError(f"cutoffs is {self.cutoffs!r}, wanted a list of whole numbers such as [{such}].")
         cuts = list(self.cutoffs)
         if not cuts or any(isinstance(c, bool) or not isinstance(c, int) for c in cuts) or cuts != sorted(set(cuts)):
             raise ValueError(f"cutoffs is {self.cutoffs!r}, wanted increasing whole numbers.")
@@ -169,7 +176,8 @@ class AdaptiveLogSoftmaxLoss(Loss):
             calibrated: accepted; the loss is proper, so nothing needs undoing.
         """
         _check_features(y_pred, self.in_features)
-        with torch.autocast(y_pred.device.type, enabled=False):
+        autocast = autocast_enabled(y_pred.device.type)
+        with torch.autocast(y_pred.device.type, enabled=False) if autocast else nullcontext():
             log_p: Tensor = self.adaptive.log_prob(y_pred.to(self.adaptive.head.weight.dtype))
         return log_p.exp().to(y_pred.dtype)
 

@@ -12,9 +12,15 @@ from torch import Tensor
 from torchobjectives import _validate
 from torchobjectives._link import SOFTMAX, Calibration, Link, class_axis
 from torchobjectives._loss import Loss
-from torchobjectives._reduction import Reduction, full_precision, reduce, widened
+from torchobjectives._reduction import Reduction, full_precision, reduce
 from torchobjectives._spec import Spec
-from torchobjectives.losses._softmax import normalized, over_classes, prepare_classes, reduced_cross_entropy
+from torchobjectives.losses._softmax import (
+    held_log_softmax,
+    normalized,
+    over_classes,
+    prepare_classes,
+    reduced_cross_entropy,
+)
 
 
 @full_precision
@@ -66,7 +72,7 @@ def confidence_penalty_loss(
     penalty = -beta * _entropy(log_p)
     values = over_classes(
         lambda x, k: penalty - log_p.gather(class_axis(x), k.unsqueeze(class_axis(x))).squeeze(class_axis(x)),
-        lambda x: penalty.unsqueeze(class_axis(x)) - log_p,
+        lambda x: penalty.unsqueeze(class_axis(x)) - log_p.clamp(min=torch.finfo(log_p.dtype).min),
         given,
     )
     return reduce(values, given.w, reduction, mass=given.mass)
@@ -168,7 +174,7 @@ def _own_z(y_pred: Tensor, index: Tensor, coefficient: float) -> Tensor:
 
 def _all_z(y_pred: Tensor, coefficient: float) -> Tensor:
     axis = class_axis(y_pred)
-    return coefficient * torch.logsumexp(y_pred, axis, keepdim=True).square() - F.log_softmax(y_pred, axis)
+    return coefficient * torch.logsumexp(y_pred, axis, keepdim=True).square() - held_log_softmax(y_pred)
 
 
 @final
@@ -212,7 +218,8 @@ def logit_norm_loss(
         z = \frac{\text{y\_pred}}{\tau \max(\|\text{y\_pred}\|,\ 10^{-7})}
 
     with the length ‖·‖ over the classes. One value per unit, in nats; denominator as in :func:`cross_entropy_loss`.
-    ``predict`` gives softmax(z). No probability can be more certain than a length of 1/τ allows.
+    ``predict`` gives softmax(z). No probability can be more certain than a length of 1/τ allows. Where a logit is
+    infinite, z is undefined and so is the loss (NaN).
 
     Args:
         y_pred: logits (N, C, …), the classes at dim 1.
@@ -250,7 +257,7 @@ def _scaled(y_pred: Tensor, temperature: float) -> Tensor:
 
 
 def _scaled_softmax(y_pred: Tensor, temperature: float) -> Tensor:
-    return torch.softmax(_scaled(widened(y_pred), temperature), class_axis(y_pred)).to(y_pred.dtype)
+    return torch.softmax(_scaled(y_pred, temperature), class_axis(y_pred))
 
 
 def _one_per_class(num_classes: int | None, temperature: float) -> int:

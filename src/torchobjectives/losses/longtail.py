@@ -19,14 +19,16 @@ from torchobjectives.losses._softmax import (
     Classes,
     all_log_odds_against,
     along,
+    at_index,
     log_odds_against,
     normalized,
-    one_class_at_a_time,
     one_hot,
     over_classes,
     own_log_probability,
     per_class,
     prepare_classes,
+    reduced_cross_entropy,
+    some_classes_at_a_time,
 )
 
 # A probability below it counts as it where seesaw divides by one: the paper's code does so.
@@ -66,14 +68,16 @@ def class_balanced_weights(class_counts: Tensor | Sequence[float], beta: float =
     the weights' sum. scikit-learn's ``compute_class_weight("balanced")`` is the limit β → 1, up to scale.
     """
     _validate.in_range(low=0.0, high=1.0, open_high=True)(beta=beta)
-    counts = class_counts if isinstance(class_counts, Tensor) else _validate.numbers("class_counts", class_counts)
-    counts = counts if counts.is_floating_point() or counts.is_complex() else _validate.numbers("class_counts", counts)
+    given = class_counts if isinstance(class_counts, Tensor) else _validate.numbers("class_counts", class_counts)
+    # float64 whatever comes: 1 − β^n of float16 counts would have no digits left.
+    counts = given if given.is_complex() else given.double()
     if counts.ndim != 1 or not len(counts):
         raise ValueError(f"class_counts has shape {_validate.shape(counts)}, wanted one count per class: (C,).")
     _validate.non_negative.tensors(class_counts=counts)
     counts = torch.where(counts > 0, counts, 1.0)
     weights = -1 / torch.expm1(counts * math.log(beta)) if beta else torch.ones_like(counts)
-    return weights * (len(counts) / weights.sum())
+    weights = weights * (len(counts) / weights.sum())
+    return weights.to(given.dtype) if given.is_floating_point() else weights
 
 
 @full_precision
@@ -130,7 +134,7 @@ def ldam_loss(
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
     lead = scale * _margins(given.y_pred, class_counts, max_margin)
     values = over_classes(
-        lambda x, k: -F.logsigmoid(-log_odds_against(scale * x, k) - lead[k]),
+        lambda x, k: -F.logsigmoid(-log_odds_against(scale * x, k) - at_index(lead, k)),
         lambda x: -F.logsigmoid(-all_log_odds_against(scale * x) - along(lead, x, class_axis(x))),
         given,
     )
@@ -236,33 +240,31 @@ def balanced_softmax_loss(
     no count is 0.
     """
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
-    values = _under_prior(given, per_class(given.y_pred, class_counts=class_counts), 1.0)
-    return reduce(values, given.w, reduction, mass=given.mass)
+    return _under_prior(given, per_class(given.y_pred, class_counts=class_counts), 1.0, reduction)
 
 
-def _under_prior(given: Classes, counts: Tensor, tau: float) -> Tensor:
+def _under_prior(given: Classes, counts: Tensor, tau: float, reduction: Reduction) -> Tensor:
     """The cross-entropy of x + τ log n, where log 0 takes a class out of the sum unless it is the target."""
+    if _validate.readable(counts):
+        if float(counts.detach().amin()) > 0:
+            x = given.y_pred + along(tau * torch.log(counts), given.y_pred, class_axis(given.y_pred))
+            return reduced_cross_entropy(x, given, reduction)
+        if not bool((counts > 0).any()):
+            raise ValueError("class_counts is 0 for every class, wanted the samples of each class.")
     seen = counts > 0
-    if _validate.readable(counts) and not bool(seen.any()):
-        raise ValueError("class_counts is 0 for every class, wanted the samples of each class.")
     # 0⁰ = 1: without a prior every class takes part.
     seen = seen | ~seen.any() if tau else torch.ones_like(seen)
     prior = tau * torch.log(torch.where(counts > 0, counts, 1.0))
-    if _validate.readable(counts) and bool(seen.all()):
-        return over_classes(
-            lambda x, k: -own_log_probability(x + along(prior, x, class_axis(x)), k),
-            lambda x: -F.log_softmax(x + along(prior, x, class_axis(x)), class_axis(x)),
-            given,
-        )
     offset, common = torch.where(seen, prior, -torch.inf), counts.argmax()
 
     def of_index(x: Tensor, k: Tensor) -> Tensor:
         axis = class_axis(x)
         adjusted = x + along(offset, x, axis)
-        anchor = torch.where(seen[k], k, common)
+        is_seen = at_index(seen, k)
+        anchor = torch.where(is_seen, k, common)
         cost = -own_log_probability(adjusted, anchor)
         lead = adjusted.gather(axis, anchor.unsqueeze(axis)) - x.gather(axis, k.unsqueeze(axis))
-        return torch.where(seen[k], cost, -F.logsigmoid(-cost - lead.squeeze(axis)))
+        return torch.where(is_seen, cost, -F.logsigmoid(-cost - lead.squeeze(axis)))
 
     def of_all(x: Tensor) -> Tensor:
         axis = class_axis(x)
@@ -270,7 +272,7 @@ def _under_prior(given: Classes, counts: Tensor, tau: float) -> Tensor:
         unseen = -F.logsigmoid(x - torch.logsumexp(adjusted, axis, keepdim=True))
         return torch.where(along(seen, x, axis), -F.log_softmax(adjusted, axis), unseen)
 
-    return over_classes(of_index, of_all, given)
+    return reduce(over_classes(of_index, of_all, given), given.w, reduction, mass=given.mass)
 
 
 def _with_prior(prediction: Tensor, class_counts: Tensor | Sequence[float], tau: float = 1.0) -> Tensor:
@@ -354,8 +356,7 @@ def logit_adjusted_loss(
     """
     _validate.non_negative(tau=tau)
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
-    values = _under_prior(given, per_class(given.y_pred, class_counts=class_counts), tau)
-    return reduce(values, given.w, reduction, mass=given.mass)
+    return _under_prior(given, per_class(given.y_pred, class_counts=class_counts), tau, reduction)
 
 
 @final
@@ -439,15 +440,17 @@ def seesaw_loss(
     counts = _live_counts(given) if class_counts is None else per_class(given.y_pred, class_counts=class_counts)
     log_count = torch.log(torch.where(counts > 0, counts, 1.0)).to(given.y_pred.dtype)
 
-    def of_index(x: Tensor, k: Tensor) -> Tensor:
+    def of_index(x: Tensor, k: Tensor, log_p: Tensor) -> Tensor:
         axis = class_axis(x)
-        log_p = F.log_softmax(x.detach(), axis)
         own = log_p.gather(axis, k.unsqueeze(axis)).clamp(min=math.log(LEAST_PROBABILITY))
-        mitigation = p * (along(log_count, x, axis) - log_count[k].unsqueeze(axis)).clamp(max=0)
+        mitigation = p * (along(log_count, x, axis) - at_index(log_count, k).unsqueeze(axis)).clamp(max=0)
         # Both factors are 1 at the true class itself.
         return -own_log_probability(x + mitigation + q * (log_p - own).clamp(min=0), k)
 
-    values = over_classes(of_index, lambda x: one_class_at_a_time(of_index, x), given)
+    log_p = F.log_softmax(given.y_pred.detach(), class_axis(given.y_pred))
+    values = over_classes(
+        lambda x, k: of_index(x, k, log_p), lambda x: some_classes_at_a_time(of_index, x, log_p), given
+    )
     return reduce(values, given.w, reduction, mass=given.mass)
 
 

@@ -185,9 +185,9 @@ def crammer_singer_loss(
 
 def _own_worst(y_pred: Tensor, index: Tensor, margin: float) -> Tensor:
     axis = class_axis(y_pred)
-    own = y_pred.gather(axis, index.unsqueeze(axis)).squeeze(axis)
-    worst = y_pred.masked_fill(one_hot(index, y_pred), -torch.inf).amax(axis)
-    return torch.relu(worst - own + margin)
+    where = index.unsqueeze(axis)
+    worst = y_pred.scatter(axis, where, -torch.inf).max(axis).values
+    return torch.relu(worst - y_pred.gather(axis, where).squeeze(axis) + margin)
 
 
 def _all_worst(y_pred: Tensor, margin: float) -> Tensor:

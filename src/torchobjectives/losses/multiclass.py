@@ -17,7 +17,7 @@ from torchobjectives._spec import Spec
 from torchobjectives.losses._softmax import (
     Classes,
     all_log_odds_against,
-    along,
+    class_mass,
     log_odds_against,
     normalized,
     of_own_cost,
@@ -25,7 +25,6 @@ from torchobjectives.losses._softmax import (
     over_classes,
     prepare_classes,
     reduced_cross_entropy,
-    target_of,
 )
 
 
@@ -47,7 +46,8 @@ def cross_entropy_loss(
         q = (1-\varepsilon)\, y + \varepsilon / C
 
     One value per unit (sample, pixel, token), in nats. The mean divides by :math:`\sum w\, \sum_c w_c y_c` with
-    the unsmoothed y: for class indices, by the sum of the weights of the classes that occur.
+    the unsmoothed y: for class indices, by the sum of the weights of the classes that occur. Where a logit is −∞,
+    class indices go without smoothing; probabilities give NaN, as torch's, even where y is 0.
 
     Args:
         y_pred: logits (N, C, …), the classes at dim 1.
@@ -422,7 +422,7 @@ def brier_loss(
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
     distances = _squared_distance(given)
     if given.class_weight is not None:
-        distances = distances * _unit_class_weight(given, given.class_weight)
+        distances = distances * class_mass(given)
     return reduce(distances, given.w, reduction, mass=given.mass)
 
 
@@ -431,22 +431,15 @@ def _squared_distance(given: Classes) -> Tensor:
     axis = class_axis(given.y_pred)
     p = torch.softmax(given.y_pred, axis)
     if given.class_index is not None:
-        others = p.masked_fill(one_hot(given.class_index, p), 0.0)
-        return others.square().sum(axis) + others.sum(axis).square()
+        others = p.scatter(axis, given.class_index.unsqueeze(axis), 0.0)
+        rest = others.sum(axis)
+        return (others * others).sum(axis) + rest * rest
     y = given.probabilities
     assert y is not None
     highest, index = y.max(axis)
     own = one_hot(index, p)
     others = (p - y).masked_fill(own, 0.0)
     return others.square().sum(axis) + (1 - highest - p.masked_fill(own, 0.0).sum(axis)).square()
-
-
-def _unit_class_weight(given: Classes, class_weight: Tensor) -> Tensor:
-    if given.class_index is not None:
-        return class_weight[given.class_index]
-    assert given.probabilities is not None
-    axis = class_axis(given.y_pred)
-    return (given.probabilities * along(class_weight, given.probabilities, axis)).sum(axis)
 
 
 @final
@@ -520,12 +513,9 @@ def ohem_loss(
     """
     _validate.in_range(low=0.0, high=1.0, open_low=True)(fraction=fraction)
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
-    target = target_of(given)
-    values = F.cross_entropy(given.y_pred, target, weight=given.class_weight, reduction="none")
-    cost = values.detach()
-    if given.class_weight is not None:
-        cost = F.cross_entropy(given.y_pred.detach(), target, reduction="none")
-    kept = _hardest(cost, given.w, fraction)
+    cost = of_own_cost(lambda u: u, given._replace(class_weight=None))
+    values = cost if given.class_weight is None else of_own_cost(lambda u: u, given)
+    kept = _hardest(cost.detach(), given.w, fraction)
     w = kept if given.w is None else given.w * kept
     return reduce(values, w, reduction, mass=None if given.mass is None else given.mass * kept)
 

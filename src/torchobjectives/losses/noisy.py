@@ -26,12 +26,13 @@ from torchobjectives.losses._divergences import (
 from torchobjectives.losses._softmax import (
     Classes,
     along,
+    at_index,
     class_mass,
     of_own_cost,
-    one_class_at_a_time,
     one_hot,
     over_classes,
     prepare_classes,
+    some_classes_at_a_time,
 )
 
 ACTIVE: Final = ("nce",)
@@ -567,18 +568,25 @@ def bootstrap_loss(
     _validate.flag(hard=hard)
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
     axis = class_axis(given.y_pred)
+    # log 0 = −inf is what a masked class has: hold it, so that 0·inf cannot arise.
     log_p = F.log_softmax(given.y_pred, axis)
+    log_p = log_p.clamp(min=torch.finfo(log_p.dtype).min)
     belief = one_hot(log_p.detach().argmax(axis), log_p).to(log_p.dtype) if hard else torch.exp(log_p)
     believed = belief * log_p
     if given.class_weight is not None:
         believed = believed * along(given.class_weight, believed, axis)
-    values = beta * of_own_cost(lambda u: u, given) - (1 - beta) * believed.sum(axis)
+    own = over_classes(lambda _, k: log_p.gather(axis, k.unsqueeze(axis)).squeeze(axis), lambda _: log_p, given)
+    values = -beta * own - (1 - beta) * believed.sum(axis)
     return reduce(values, given.w, reduction, mass=given.mass)
 
 
 @final
 class BootstrapLoss(Loss):
-    """Class form of :func:`bootstrap_loss`."""
+    """Class form of :func:`bootstrap_loss`.
+
+    With ``hard=True`` ties hide the truth: ``predict(..., calibrated=True)`` cannot tell apart the truths whose
+    minimiser has two likeliest classes.
+    """
 
     function = staticmethod(bootstrap_loss)
     spec = Spec(
@@ -648,17 +656,49 @@ def forward_correction_loss(
     Elsewhere: torch, keras, timm and optax have none; the authors' code takes the same matrix and clips p·T at 1e-7.
     """
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
-    log_transition = _log_transition(given.y_pred, transition)
+    table = _checked_transition(given.y_pred, transition)
+    log_transition = _log_transition(table)
     axis = class_axis(given.y_pred)
 
     def of_index(x: Tensor, k: Tensor) -> Tensor:
-        return -torch.logsumexp(F.log_softmax(x, axis) + log_transition.T[k].movedim(-1, axis), axis)
+        return -torch.logsumexp(F.log_softmax(x, axis) + at_index(log_transition.T, k).movedim(-1, axis), axis)
 
-    values = over_classes(of_index, lambda x: one_class_at_a_time(of_index, x), given)
+    def of_all(x: Tensor) -> Tensor:
+        values = _by_product(x, table)
+        return some_classes_at_a_time(of_index, x) if values is None else values
+
+    values = over_classes(of_index, of_all, given)
     return reduce(values, given.w, reduction, mass=given.mass)
 
 
-def _log_transition(y_pred: Tensor, transition: Tensor | Sequence[Sequence[float]]) -> Tensor:
+def _by_product(y_pred: Tensor, table: Tensor) -> Tensor | None:
+    """−log p·T of every label by one matrix product; None where that would lose digits, or none can be read."""
+    if not y_pred.numel() or not _validate.readable(y_pred, table):
+        return None
+    axis = class_axis(y_pred)
+    p = torch.softmax(y_pred, axis).movedim(axis, -1)
+    possible = table > 0
+    never = ~possible.any(0)
+    held = torch.where(possible, table, 0.0)
+    observed = p @ held + never
+    limits = torch.finfo(p.dtype)
+    # Its second derivative has 1/p² in it, which must not overflow.
+    if float(observed.detach().amin()) <= limits.tiny ** (1 / 3):
+        return None
+    # Near 1 from what is missing from it, so that nothing cancels.
+    near = observed >= 0.5
+    missing = torch.where(near, p @ torch.where(never, 0.0, 1 - held), 0.0)
+    log = torch.where(near, torch.log1p(-missing), torch.log(torch.where(near, 1.0, observed)))
+    return torch.where(never, -math.log(limits.tiny), -log).movedim(-1, axis)
+
+
+def _log_transition(table: Tensor) -> Tensor:
+    possible = table > 0
+    floor = torch.where(possible.any(0), table.new_full((), -torch.inf), math.log(torch.finfo(table.dtype).tiny))
+    return torch.where(possible, torch.log(torch.where(possible, table, 1.0)), floor)
+
+
+def _checked_transition(y_pred: Tensor, transition: Tensor | Sequence[Sequence[float]]) -> Tensor:
     table = transition if isinstance(transition, Tensor) else _validate.numbers("transition", transition)
     _validate.fraction.tensors(transition=table)
     classes = y_pred.shape[class_axis(y_pred)]
@@ -678,16 +718,13 @@ def _log_transition(y_pred: Tensor, transition: Tensor | Sequence[Sequence[float
                 f"transition's row {row} sums to {float(sums[row]):g}, wanted 1: the row of a true class holds the "
                 "probabilities of the labels observed for it." + (" Did you mean transition.T?" if turned else "")
             )
-    table = table.to(y_pred.dtype).to(y_pred.device)
-    possible = table > 0
-    floor = torch.where(possible.any(0), -torch.inf, math.log(torch.finfo(table.dtype).tiny))
-    return torch.where(possible, torch.log(torch.where(possible, table, 1.0)), floor)
+    return table.to(y_pred.dtype).to(y_pred.device)
 
 
 def _observed(prediction: Tensor, transition: Tensor | Sequence[Sequence[float]]) -> Tensor:
     """The probability of the observed label."""
     axis = class_axis(prediction)
-    table = torch.exp(_log_transition(prediction, transition))
+    table = _checked_transition(prediction, transition)
     return (prediction.movedim(axis, -1) @ table).movedim(-1, axis)
 
 

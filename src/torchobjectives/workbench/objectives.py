@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from torchobjectives import L1, L2, Loss, Objective, as_loss, get
+from torchobjectives import L1, L2, Loss, Objective, as_loss, get, links
 from torchobjectives._exports import numbered, snake_case
 from torchobjectives._link import IDENTITY, LOGIT, SOFTMAX, Link
 from torchobjectives._loss import name_of
@@ -265,12 +265,22 @@ def _term(text: str, problem: Problem, told: dict[str, Any]) -> Term:
     term = Term(text, loss, factor, problem.task, file, given, filled)
     if term.speaks is not None:
         _check_kind(term.speaks, name, problem)
-    if file is not None and term.link.takes:
-        raise InputError(
-            f'--loss "{text}": its link, {term.link.name}, asks the loss for {", ".join(term.link.takes)}, and of a '
-            "loss from a file no run keeps that: give the Spec a link of its own"
-        )
+    if file is not None:
+        _check_link(term)
     return term
+
+
+def _check_link(term: Term) -> None:
+    """Refuse a link that a run cannot store: of a loss from the user's file only the name of its link is kept."""
+    public = {getattr(links, name) for name in links.__all__ if name != "Link"}
+    if term.link not in public or term.link.takes:
+        known = ", ".join(
+            f"links.{name}" for name in links.__all__ if name != "Link" and not getattr(links, name).takes
+        )
+        raise InputError(
+            f'--loss "{term.text}": its link, {term.link.name!r}, would be lost with the file, for a run is read '
+            f"without it: give the Spec one of {known}"
+        )
 
 
 def _from_library(
