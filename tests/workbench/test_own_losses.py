@@ -272,7 +272,7 @@ def test_a_link_that_would_be_lost_is_refused(csv: Path, fit: Fit) -> None:
         Path("own.py").write_text(
             f"{lines}    spec = Spec(task='regression', y_pred='real', y_true='real', link={link})\n"
         )
-        with pytest.raises(InputError, match="its link, .* would be lost with the file.*links.IDENTITY"):
+        with pytest.raises(InputError, match=r"its link, .* would be lost with the file.*links.IDENTITY"):
             fit(data=csv, target="income", loss="own.py:Own")
 
 
