@@ -160,6 +160,15 @@ def test_nan_in_a_live_target_stays(loss: Callable[..., Tensor]) -> None:
     assert loss(torch.tensor([[0.3, -0.2], [0.1, 1.0]]), y_true).isnan()
 
 
+@pytest.mark.parametrize("loss", [O.binary_cross_entropy_loss, O.ghmc_loss, O.focal_loss, O.asymmetric_loss])
+def test_nan_in_a_live_target_stays_among_probabilities(loss: Callable[..., Tensor]) -> None:
+    y_pred, y_true = t64([0.3, 0.2, math.nan, 0.1]), t64([1, math.nan, 1, 0])
+    each = partial(loss, from_logits=False, reduction="none")
+    assert each(y_pred, y_true).isnan().tolist() == [False, True, True, False]
+    rows = torch.vmap(partial(loss, from_logits=False))(y_pred.reshape(2, 2), y_true.reshape(2, 2))
+    assert rows.isnan().all()
+
+
 # Calibration -------------------------------------------------------------------------------------------------------
 
 

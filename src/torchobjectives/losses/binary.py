@@ -93,11 +93,12 @@ def _per_label(pos_weight: float | Tensor | Sequence[float], y_pred: Tensor) -> 
 
 def _of_probabilities(y_pred: Tensor, y_true: Tensor, *, reduction: Reduction) -> Tensor:
     """Torch's kernel, but NaN stays NaN: torch refuses it, on CUDA with an assertion that ends the process."""
-    if _validate.readable(y_pred) and not bool(y_pred.detach().sum().isnan()):
+    if _validate.readable(y_pred, y_true) and not bool((y_pred.detach().sum() + y_true.detach().sum()).isnan()):
         return F.binary_cross_entropy(y_pred, y_true, reduction=reduction)
-    hole = y_pred.isnan()
-    values = F.binary_cross_entropy(torch.where(hole, 0.5, y_pred), y_true, reduction="none")
-    return reduce(torch.where(hole, y_pred, values), None, reduction)
+    total = y_pred + y_true
+    hole = total.isnan()
+    filled = torch.where(hole, 0.5, y_pred), torch.where(hole, 0.5, y_true)
+    return reduce(torch.where(hole, total, F.binary_cross_entropy(*filled, reduction="none")), None, reduction)
 
 
 def _costs(y_pred: Tensor, *, from_logits: bool) -> tuple[Tensor, Tensor]:
