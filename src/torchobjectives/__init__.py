@@ -235,7 +235,6 @@ if TYPE_CHECKING:
         Penalty as Penalty,
     )
 
-
 __version__ = "0.1.0"
 
 __all__ = [
