@@ -33,6 +33,7 @@ REASONS: dict[str, str] = {
     "ldam_loss": "exact where p rounds to 1: the odds against the true class, not its log-probability",
     "balanced_softmax_loss": "counts are checked for range in every call",
     "logit_adjusted_loss": "counts are checked for range in every call",
+    "cosine_similarity_loss": "half the squared distance of unit vectors: keeps the digits of a small angle",
 }
 
 

@@ -376,10 +376,11 @@ class RMSELoss(Loss):
         y_pred="real",
         y_true="real",
         unit="batch",
-        claims=("proper", "convex"),
+        claims=("convex",),
         exemptions=one_value_per_batch(),
         use="A squared error reported in the unit of y_true, on whole batches.",
-        avoid="Accumulated gradients or several processes, where its parts do not add up: mse_loss.",
+        avoid="Small batches, whose least loss lies between median and mean, accumulated gradients and several "
+        "processes, where its parts do not add up: mse_loss.",
         paper="textbook",
     )
 
@@ -405,7 +406,7 @@ def cosine_similarity_loss(
         y_pred: vectors along ``dim``, (…, D).
         y_true: the same shape.
         dim: the axis of the vector's components.
-        eps: the least norm, > 0.
+        eps: the least norm, > 0; in float32 not below 4e-12.
         weight: weights ≥ 0 of the units' shape or a leading part of it.
         mask: True = counts; shape as ``weight``.
         reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
@@ -430,18 +431,24 @@ def cosine_similarity_loss(
     if not -y_pred.ndim <= dim < y_pred.ndim:
         raise ValueError(f"dim is {dim}, y_pred has shape {_validate.shape(y_pred)}: there is no such axis.")
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, unit_axis=dim)
-    size_pred, size_true = _length(y_pred, dim), _length(y_true, dim)
-    scale = 1 / (size_pred.clamp(min=eps) * size_true.clamp(min=eps))
+    # From about there on the second slopes of a norm fit in the dtype: 4e-12 in float32.
+    eps = max(eps, torch.finfo(y_pred.dtype).tiny ** 0.3)
+    (u, lack_pred), (v, lack_true) = _unit(y_pred, dim, eps), _unit(y_true, dim, eps)
+    # 1 − ⟨u, v⟩ of unit vectors as ½‖u − v‖²: near 0 no digit is lost.
+    return reduce(((u - v).square().sum(dim, keepdim=True) / 2 + (lack_pred + lack_true)).squeeze(dim), w, reduction)
+
+
+def _unit(vectors: Tensor, dim: int, eps: float) -> tuple[Tensor, Tensor]:
+    """Vectors over max(their norm, eps), and what they lack to unit vectors: ½(1 − ‖u‖²)."""
+    squares = vectors.square().sum(dim, keepdim=True)
+    least = min(eps**2, torch.finfo(squares.dtype).max)
+    # Chosen before the root: up to eps nothing hangs on the norm, and no slope of it can overflow.
+    above = squares > least
     # A zero vector has no direction to improve: slope 0 there instead of 1/eps.
-    scale = torch.where(size_pred > 0, scale, 0.0)
-    return reduce(1 - (y_pred * y_true).sum(dim) * scale, w, reduction)
-
-
-def _length(vectors: Tensor, dim: int) -> Tensor:
-    """The Euclidean norm; unlike ``vector_norm``, its second derivative at a zero vector is 0 and not NaN."""
-    squares = vectors.square().sum(dim)
-    above = squares > 0
-    return torch.where(above, torch.where(above, squares, 1.0).sqrt(), squares)
+    flat = (squares > 0).to(squares.dtype) / eps
+    factor = torch.where(above, 1 / torch.where(above, squares, 1.0).sqrt(), flat)
+    # 0 times the squares, so that NaN and what overflows stay seen.
+    return vectors * factor, torch.where(above, 0 * squares, (1 - squares * flat.square()) / 2)
 
 
 @final
