@@ -57,7 +57,7 @@ def _page(losses: list[str], columns: list[str]) -> str:
         [
             "# Guarantees",
             "",
-            f"Written by `./dev test --all`, torch {torch.__version__.split('+')[0]}, on the CPU; not edited by hand. "
+            f"Written by the tests (`./dev test --all` renews it), torch {torch.__version__.split('+')[0]}, on the CPU; not edited by hand. "
             "No CUDA device was at hand: CPU = CUDA has not been run for this table.",
             "",
             *(f"- **{name}**: {text}" for name, text in GUARANTEES.items()),
