@@ -57,8 +57,8 @@ def _page(losses: list[str], columns: list[str]) -> str:
         [
             "# Guarantees",
             "",
-            f"Written by the tests (`./dev test --all` renews it), torch {torch.__version__.split('+')[0]}, on the CPU; not edited by hand. "
-            "No CUDA device was at hand: CPU = CUDA has not been run for this table.",
+            f"Written by the tests (`./dev test --all` renews it), torch {torch.__version__.split('+')[0]}, on the CPU; "
+            "not edited by hand. No CUDA device was at hand: CPU = CUDA has not been run for this table.",
             "",
             *(f"- **{name}**: {text}" for name, text in GUARANTEES.items()),
             "- **dtypes**: float64, float32, bfloat16 and float16 in, the same dtype out; float32 under autocast",
