@@ -11,6 +11,7 @@ from torchobjectives import _exports
 from torchobjectives._spec import GUARANTEES, LAWS
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "guarantees.md"
+TORCH = torch.__version__.split("+")[0]
 
 _cells: dict[tuple[str, str], str] = {}
 
@@ -57,7 +58,7 @@ def _page(losses: list[str], columns: list[str]) -> str:
         [
             "# Guarantees",
             "",
-            f"Written by the tests (`./dev test --all` renews it), torch {torch.__version__.split('+')[0]}, on the CPU; "
+            f"Written by the tests (`./dev test --all` renews it), torch {TORCH}, on the CPU; "
             "not edited by hand. No CUDA device was at hand: CPU = CUDA has not been run for this table.",
             "",
             *(f"- **{name}**: {text}" for name, text in GUARANTEES.items()),
