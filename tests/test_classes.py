@@ -7,6 +7,7 @@ import inspect
 import json
 import math
 import pickle
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -322,6 +323,36 @@ def test_counts_are_never_changed_by_the_function() -> None:
     assert torch.equal(given, torch.full_like(given, 2.0))
     with pytest.raises(ValueError, match=r"bin_counts has shape \(30,\).*\(10,\)"):
         functional.ghmc_loss(y_pred, y_true, bins=10, bin_counts=given)
+
+
+@pytest.mark.parametrize("name", ["ghmc_loss", "ghmr_loss"])
+def test_a_batch_without_a_live_unit_leaves_the_counts(name: str) -> None:
+    case = BY_NAME[name]
+    loss = case.loss_class()
+    y_pred, y_true = case.variants[0].sample(generator(0), 6)
+    loss(y_pred, y_true)
+    stored = loss.get_buffer("bin_counts").clone()
+    for dead in ({"mask": torch.zeros(6, dtype=torch.bool)}, {"weight": torch.zeros(6)}):
+        assert loss(y_pred, y_true, **dead) == 0
+    assert loss(y_pred[:0], y_true[:0]) == 0
+    assert torch.equal(loss.get_buffer("bin_counts"), stored)
+
+
+@pytest.mark.parametrize("name", ["ghmc_loss", "ghmr_loss"])
+def test_wrong_counts(name: str) -> None:
+    y_pred, y_true = BY_NAME[name].variants[0].sample(generator(0), 5)
+    evaluate = partial(getattr(functional, name), y_pred, y_true, bins=2)
+    for counts, words in (
+        ([-1.0, 3.0], r"bin_counts holds values from -1 to 3, wanted a finite number >= 0"),
+        ([math.inf, 3.0], "bin_counts holds values from 3 to inf"),
+        ([math.nan, 3.0], "bin_counts holds values from nan to nan"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            evaluate(bin_counts=torch.tensor(counts))
+    with pytest.raises(TypeError, match="bin_counts has type list, wanted a tensor"):
+        evaluate(bin_counts=[1.0, 2.0])
+    with pytest.raises(TypeError, match="bin_counts has dtype bool"):
+        evaluate(bin_counts=torch.tensor([True, False]))
 
 
 def test_counts_under_compile_and_accumulated_backward() -> None:

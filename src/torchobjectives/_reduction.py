@@ -163,7 +163,11 @@ def prepare_parameters(
 
 
 def _parameters_hint(y_pred: Tensor, y_true: Tensor, count: int) -> str:
-    """The likely fix: a target with an axis too many, parameters in the wrong axis, or stacked in the first."""
+    """The likely fix: an axis of length 1 too many, or parameters in the wrong axis."""
+    for axis in reversed(range(y_pred.ndim - 1)):
+        fits = y_pred.shape[:axis] + y_pred.shape[axis + 1 :] == (*y_true.shape, count)
+        if y_pred.shape[axis] == 1 and fits:
+            return f" Did you mean y_pred.squeeze({axis})?"
     if y_true.ndim and y_true.shape[-1] == 1 and y_pred.shape == (*y_true.shape[:-1], count):
         return f" Did you mean y_true.squeeze({y_true.ndim - 1})?"
     for axis in range(y_pred.ndim - 1):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, strategies as st
@@ -82,6 +84,8 @@ def test_tails() -> None:
         (((4,), (4,)), {"quantiles": 0.0}, r"quantiles is 0.0, wanted a number in \(0, 1\)"),
         (((4,), (4,)), {"quantiles": math.inf}, "inf"),
         (((4, 1), (4,)), {}, r"y_pred.squeeze\(1\)"),
+        (((4, 3), (4,)), {"quantiles": 0.9}, r"\(4, 3\).*For 3 quantiles pass quantiles=\(…\)"),
+        (((4, 1, 2), (4,)), {"quantiles": (0.1, 0.5)}, r"y_pred.squeeze\(1\)"),
     ],
 )
 def test_wrong_input(shapes: tuple[tuple[int, ...], tuple[int, ...]], hyper: dict[str, Any], words: str) -> None:
@@ -93,11 +97,22 @@ def test_wrong_levels() -> None:
     for wrong in ("0.5", True, [0.1, "0.5"], torch.tensor(0.5)):
         with pytest.raises(TypeError, match="quantiles"):
             O.quantile_loss(*R, quantiles=wrong)  # type: ignore[arg-type]
+    for build in (partial(O.quantile_loss, *R), QuantileLoss):
+        with pytest.raises(TypeError, match=r"quantiles has type Tensor.*quantiles\.tolist\(\)"):
+            build(quantiles=torch.tensor([0.1, 0.5]))
     for tau in (0.0, 1.0, math.nan):
         with pytest.raises(ValueError, match="tau"):
             ExpectileLoss(tau=tau)
     with pytest.raises(ValueError, match=r"quantiles\[0\]"):
         QuantileLoss(quantiles=(-0.1, 0.5))
+
+
+def test_levels_in_an_array() -> None:
+    levels = np.array([0.1, 0.5, 0.9])
+    y_pred = torch.ones(4, 3)
+    wanted = O.quantile_loss(y_pred, torch.zeros(4), quantiles=(0.1, 0.5, 0.9))
+    assert O.quantile_loss(y_pred, torch.zeros(4), quantiles=levels) == wanted
+    assert QuantileLoss(quantiles=levels)(y_pred, torch.zeros(4)) == wanted
 
 
 def test_predictions() -> None:

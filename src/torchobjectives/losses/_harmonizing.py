@@ -41,15 +41,18 @@ def _count(gradient_norm: Tensor, w: Tensor | None, bins: int) -> tuple[Tensor, 
 
 
 def _mixed(stored: Tensor, batch: Tensor, momentum: float) -> Tensor:
-    """Stored counts and the batch's, mixed; the batch's alone while nothing is stored."""
+    """Stored counts and the batch's, mixed; one of them alone while the other holds nothing."""
+    _validate.tensor("bin_counts", stored)
     if stored.shape != batch.shape:
         raise ValueError(
             f"bin_counts has shape {_validate.shape(stored)}, wanted one count per bin: {_validate.shape(batch)}."
         )
+    _validate.non_negative.tensors(bin_counts=stored)
     stored = stored.detach().to(batch.dtype)
     counts = torch.where(stored.sum() > 0, momentum * stored + (1 - momentum) * batch, batch)
     # What is left of a bin long empty is no count: as a density it would make the loss infinite.
-    return torch.where(counts < LEAST_COUNT, 0.0, counts)
+    counts = torch.where(counts < LEAST_COUNT, 0.0, counts)
+    return torch.where(batch.sum() > 0, counts, stored)
 
 
 class HarmonizingLoss(Loss):

@@ -302,7 +302,7 @@ def ghmc_loss(
         y_true: the same shape, in {0, 1}; bool and integers are accepted.
         bins: the number of bins.
         momentum: the share of ``bin_counts`` in the counts used, in [0, 1].
-        bin_counts: running counts, (bins,). None, or all zero: the batch's own counts are used; otherwise
+        bin_counts: running counts ≥ 0, (bins,). None, or all zero: the batch's own counts are used; otherwise
             momentum · bin_counts + (1 − momentum) · batch. Never changed; the class keeps them.
         from_logits: False where y_pred holds probabilities.
         weight: weights ≥ 0 of y_true's shape or a leading part of it.

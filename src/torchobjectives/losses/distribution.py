@@ -805,6 +805,9 @@ def _masses(y_true: Tensor, bins: int, low: float, high: float, sigma: float) ->
     return sign.diff() - (sign * torch.erfc(z.abs())).diff()
 
 
+_OUTSIDE = " Clamp such targets, leave them out with mask, or widen low and high."
+
+
 def _prepare_histogram(
     y_pred: Tensor, y_true: Tensor, weight: Tensor | None, mask: Tensor | None, low: float, high: float
 ) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -813,7 +816,9 @@ def _prepare_histogram(
     axis = class_axis(y_pred)
     if y_pred.ndim == 0 or y_pred.shape[axis] == 0 or y_pred.shape[:axis] + y_pred.shape[axis + 1 :] != y_true.shape:
         longer = y_true.ndim == y_pred.ndim and y_true.ndim and y_true.shape[axis] == 1
+        last = y_pred.ndim > 2 and y_pred.shape[:-1] == y_true.shape
         hint = f" Did you mean y_true.squeeze({axis})?" if longer else ""
+        hint = " Did you mean y_pred.movedim(-1, 1)?" if last else hint
         raise ValueError(
             f"y_pred has shape {_validate.shape(y_pred)}, y_true {_validate.shape(y_true)}: wanted y_pred (N, C, ...) "
             f"with the bins at dim 1, and y_true (N, ...).{hint}"
@@ -825,7 +830,8 @@ def _prepare_histogram(
         y_pred, y_true = fill_dead(y_pred, live.unsqueeze(axis), 0.0), fill_dead(y_true, live, (low + high) / 2)
     if _validate.readable(y_true):
         # In y_true's dtype: a float32 of 0.1 lies above the number 0.1.
-        Domain(*y_true.new_tensor([low, high]).tolist()).check("y_true", y_true)
+        low, high = y_true.new_tensor([low, high]).tolist()
+        Domain(low, high, hint=_OUTSIDE).check("y_true", y_true)
     return y_pred, y_true, w
 
 

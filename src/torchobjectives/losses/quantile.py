@@ -37,14 +37,14 @@ def quantile_loss(
     Args:
         y_pred: for one quantile any shape; for Q of them (…, Q), in the order of ``quantiles``.
         y_true: real numbers; for one quantile y_pred's shape, for Q of them (…).
-        quantiles: the levels, each inside (0, 1): a number, or a tuple or list of Q numbers.
+        quantiles: the levels, each inside (0, 1): a number, or a tuple, list or NumPy array of Q numbers.
         weight: weights ≥ 0 of y_true's shape or a leading part of it.
         mask: True = counts; shape as ``weight``.
         reduction: ``"mean"`` (Σwℓ/Σw), ``"sum"`` or ``"none"``.
 
     Raises:
         ValueError: a shape does not fit, a weight is negative, or a level is not inside (0, 1).
-        TypeError: y_pred is not floating point, or mask is not bool.
+        TypeError: y_pred is not floating point, mask is not bool, or ``quantiles`` is a tensor.
 
     >>> import torch
     >>> from torchobjectives import quantile_loss
@@ -60,8 +60,10 @@ def quantile_loss(
     ``QuantileLoss(q)`` does, too, but takes (y, y_hat): swapped, q silently becomes 1 − q; its ``MQLoss`` (3.3.0) adds
     the quantiles up, Q times this. torch has none; twice this at q = ½ is :func:`l1_loss`.
     """
+    quantiles = _levels(quantiles)
     if not isinstance(quantiles, Sequence):
         _inside(quantiles=quantiles)
+        _hint_at_several(y_pred, y_true)
         y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
         return reduce(_pinball(y_true - y_pred, quantiles), w, reduction)
     _check_quantiles(y_pred, y_true, quantiles)
@@ -69,6 +71,28 @@ def quantile_loss(
     parts, y_true, w = prepare_parameters(y_pred, y_true, weight, mask, names=names)
     values = [_pinball(y_true - part, q) for part, q in zip(parts, quantiles, strict=True)]
     return reduce(sum(values[1:], values[0]) / len(values), w, reduction)
+
+
+def _levels(quantiles: float | Sequence[float]) -> float | Sequence[float]:
+    """The levels as a number or a sequence; an array of another library becomes one, as in the class."""
+    if getattr(quantiles, "ndim", 0) == 0 or not hasattr(quantiles, "tolist"):
+        return quantiles
+    if isinstance(quantiles, Tensor):
+        raise TypeError(
+            "quantiles has type Tensor, wanted a number, or a tuple or list of numbers. "
+            "Did you mean quantiles.tolist()?"
+        )
+    levels: Sequence[float] = quantiles.tolist()
+    return levels
+
+
+def _hint_at_several(y_pred: Tensor, y_true: Tensor) -> None:
+    if y_pred.ndim and y_pred.shape[-1] != 1 and y_pred.shape[:-1] == y_true.shape:
+        count = y_pred.shape[-1]
+        raise ValueError(
+            f"y_pred has shape {_validate.shape(y_pred)}, y_true {_validate.shape(y_true)}: shapes must be equal for "
+            f"one quantile. For {count} quantiles pass quantiles=(…) with {count} levels."
+        )
 
 
 def _pinball(error: Tensor, q: float) -> Tensor:

@@ -498,7 +498,7 @@ def ghmr_loss(
         mu: the width of the rounded tip, > 0, in y_true's unit.
         bins: the number of bins.
         momentum: the share of ``bin_counts`` in the counts used, in [0, 1].
-        bin_counts: running counts, (bins,). None, or all zero: the batch's own counts are used; otherwise
+        bin_counts: running counts ≥ 0, (bins,). None, or all zero: the batch's own counts are used; otherwise
             momentum · bin_counts + (1 − momentum) · batch. Never changed; the class keeps them.
         weight: weights ≥ 0 of y_true's shape or a leading part of it.
         mask: True = counts; shape as ``weight``.
