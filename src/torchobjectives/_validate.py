@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from numbers import Real
 
@@ -87,18 +88,24 @@ class _Range:
     def _holds(self, low: float, high: float) -> bool:
         above = low > self.low if self.open_low else low >= self.low
         below = high < self.high if self.open_high else high <= self.high
-        # Comparisons, not math.isfinite: under torch.compile a number may be symbolic.
-        return above and below and -math.inf < low and high < math.inf
+        # Comparisons, not math.isfinite: under torch.compile a number may be symbolic. An int may be beyond any float.
+        return above and below and -sys.float_info.max <= low and high <= sys.float_info.max
 
     def __call__(self, **values: object) -> None:
         for name, value in values.items():
             if type(value) is float or type(value) is int:
                 if not self._holds(value, value):
+                    if type(value) is int and abs(value) > sys.float_info.max:
+                        raise ValueError(f"{name} is larger than any float, wanted {self}.")
                     raise ValueError(f"{name} is {value!r}, wanted {self}.")
             elif isinstance(value, Tensor):
                 raise TypeError(f"{name} has type Tensor, wanted {self}. Did you mean {name}.item()?")
             elif isinstance(value, Real) and not isinstance(value, bool):
-                self(**{name: float(value)})
+                try:
+                    plain = float(value)
+                except OverflowError:
+                    raise ValueError(f"{name} is larger than any float, wanted {self}.") from None
+                self(**{name: plain})
             else:
                 raise TypeError(f"{name} has type {type(value).__name__}, wanted {self}.")
 
@@ -194,6 +201,30 @@ def like(name: str, value: float | Tensor, y_pred: Tensor) -> float | Tensor:
             f"{name} has shape {shape(value)}, y_pred {shape(y_pred)}: {name} must broadcast to y_pred's shape."
         )
     return value.to(y_pred.dtype)
+
+
+def survives(y_pred: Tensor, *, may_vanish: bool = False, **values: float | Tensor) -> None:
+    """Raise if a hyper-parameter becomes infinite in y_pred's dtype, or 0 without being 0.
+
+    An empty y_pred is what a class checks its hyper-parameters with: what vanishes may be meant for float64.
+    """
+    numbers = torch.finfo(y_pred.dtype)
+    # Up to half the least number a value is rounded to 0.
+    least = 0.0 if may_vanish or not y_pred.numel() else numbers.tiny * numbers.eps / 2
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            low = high = abs(value)
+        elif value.numel() and readable(value):
+            sizes = value.detach().abs()
+            low, high = (float(bound) for bound in torch.aminmax(torch.where(sizes == 0, 1.0, sizes)))
+        else:
+            continue
+        if high > numbers.max or 0 < low <= least:
+            held, becomes = (high, "infinite") if high > numbers.max else (low, "0")
+            raise ValueError(
+                f"{name} {'holds' if isinstance(value, Tensor) else 'is'} {float(held):g}, which is {becomes} in "
+                f"{_short(y_pred.dtype)}, the dtype computed in: wanted another number, or y_pred in float64."
+            )
 
 
 def same_shape(y_pred: Tensor, y_true: Tensor) -> None:

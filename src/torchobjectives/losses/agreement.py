@@ -59,6 +59,7 @@ def ccc_loss(
     """
     _validate.positive(eps=eps)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    _validate.survives(y_pred, eps=eps)
     distance = y_pred - y_true
     spread = _variance(y_pred, w) + _variance(y_true, w) + reduce(distance, w, "mean").square() + eps
     # 1 − 2cov/(…) over one denominator is the mean squared error over it: near 0 no digit is lost.
@@ -127,6 +128,7 @@ def pearson_loss(
     """
     _validate.positive(eps=eps)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    _validate.survives(y_pred, eps=eps)
     (p, size_pred), (t, size_true) = _standardised(y_pred, w), _standardised(y_true, w)
     size = size_pred * size_true
     # 1 − ⟨p, t⟩ of standardised values as ½‖p − t‖²: near 0 no digit is lost.

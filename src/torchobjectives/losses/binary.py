@@ -84,6 +84,7 @@ def _per_label(pos_weight: float | Tensor | Sequence[float], y_pred: Tensor) -> 
     if not isinstance(pos_weight, int | float | Tensor):
         pos_weight = _validate.numbers("pos_weight", pos_weight)
     _validate.positive.tensors(pos_weight=pos_weight)
+    _validate.survives(y_pred, may_vanish=True, pos_weight=pos_weight)
     if not isinstance(pos_weight, Tensor):
         return torch.full((), pos_weight, dtype=y_pred.dtype, device=y_pred.device)
     checked = _validate.like("pos_weight", pos_weight.squeeze() if pos_weight.numel() == 1 else pos_weight, y_pred)
@@ -204,6 +205,7 @@ def focal_loss(
     if alpha is not None:
         _validate.fraction(alpha=alpha)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, pred=REAL if from_logits else PROBABILITY, true=UNIT)
+    _validate.survives(y_pred, may_vanish=True, gamma=gamma)
     positive, negative = _costs(y_pred, from_logits=from_logits)
     if from_logits:
         # 1 − p = exp(log(1 − p)): no power of a number that has rounded to 0.
@@ -423,6 +425,7 @@ def asymmetric_loss(
     y_pred, y_true, w = prepare(
         y_pred, y_true, weight, mask, pred=REAL if from_logits else PROBABILITY, true=HARD_LABEL
     )
+    _validate.survives(y_pred, may_vanish=True, gamma_pos=gamma_pos, gamma_neg=gamma_neg)
     positive, negative = _costs(y_pred, from_logits=from_logits)
     p, rest = both_sides(y_pred, from_logits=from_logits)
     # 1 − p = exp(log(1 − p)): no power of a number that has rounded to 0.

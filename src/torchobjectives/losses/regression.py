@@ -431,6 +431,7 @@ def cosine_similarity_loss(
     if not -y_pred.ndim <= dim < y_pred.ndim:
         raise ValueError(f"dim is {dim}, y_pred has shape {_validate.shape(y_pred)}: there is no such axis.")
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask, unit_axis=dim)
+    _validate.survives(y_pred, eps=eps)
     # From about there on the second slopes of a norm fit in the dtype: 4e-12 in float32.
     eps = max(eps, torch.finfo(y_pred.dtype).tiny ** 0.3)
     (u, lack_pred), (v, lack_true) = _unit(y_pred, dim, eps), _unit(y_true, dim, eps)
@@ -521,7 +522,7 @@ def ghmr_loss(
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
     distance = y_pred - y_true
     # √(d²+μ²) − μ is the difference of two near numbers; as a quotient it keeps every digit.
-    values = distance.square() / (torch.sqrt(distance.square() + mu**2) + mu)
+    values = distance.square() / (_rounded(distance, mu) + mu)
     gradient_norm = _ghmr_gradient_norm(y_pred.detach(), y_true, mu=mu)
     factor = harmonized(gradient_norm, w, bins=bins, momentum=momentum, bin_counts=bin_counts)
     return reduce(values * factor, w, reduction)
@@ -529,7 +530,13 @@ def ghmr_loss(
 
 def _ghmr_gradient_norm(y_pred: Tensor, y_true: Tensor, *, mu: float) -> Tensor:
     distance = y_pred - y_true
-    return distance.abs() / torch.sqrt(distance.square() + mu**2)
+    return distance.abs() / _rounded(distance, mu)
+
+
+def _rounded(distance: Tensor, mu: float) -> Tensor:
+    """√(d² + μ²), in which the square of a small μ does not vanish: the slope at d = 0 would be NaN."""
+    _validate.survives(distance, mu=mu)
+    return torch.hypot(distance, torch.full_like(distance, mu))
 
 
 @final

@@ -141,6 +141,7 @@ def mape_loss(
     """
     _validate.positive(eps=eps)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    _validate.survives(y_pred, eps=eps)
     return reduce((y_pred - y_true).abs() / y_true.abs().clamp(min=eps), w, reduction)
 
 

@@ -123,6 +123,7 @@ def charbonnier_loss(
     """
     _validate.positive(eps=eps)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    _validate.survives(y_pred, eps=eps)
     distance = y_pred - y_true
     # Neither the square of a large d overflows nor that of a small ε vanishes.
     return reduce(torch.hypot(distance, distance.new_full((), eps)), w, reduction)
@@ -210,6 +211,7 @@ def barron_loss(
 
 
 def _squared(y_pred: Tensor, y_true: Tensor, scale: float | Tensor) -> Tensor:
+    _validate.survives(y_pred, scale=scale)
     ratio = (y_pred - y_true) / _validate.like("scale", scale, y_pred)
     # Not ``square``, whose slope 2·ratio may overflow where a loss is flat, and infinity times 0 is NaN.
     return ratio * ratio
@@ -504,12 +506,14 @@ def tukey_loss(
     """
     _validate.positive(c=c)
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
+    _validate.survives(y_pred, c=c)
+    _validate.survives(y_pred, may_vanish=True, **{"c**2 / 6": c / 6 * c})
     ratio = ((y_pred - y_true) / c).square()
     # Up to the last number before 1, whose logarithm is finite. As c²/6·(1 − exp(3·log1p(−r))) the value keeps the
     # digits of a small r and the slope, 3(1 − r)², those of one near 1.
     ratio = F.hardtanh(ratio, -1.0, 1 - torch.finfo(ratio.dtype).eps / 2)
     values = -F.elu(3 * torch.log1p(-ratio))
-    return reduce(c**2 / 6 * values, w, reduction)
+    return reduce(c / 6 * c * values, w, reduction)
 
 
 @final
