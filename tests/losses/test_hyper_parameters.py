@@ -11,8 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from torchobjectives import CharbonnierLoss, FocalLoss, GHMRLoss, WelschLoss
-from torchobjectives import functional as O
+from torchobjectives import CharbonnierLoss, FocalLoss, GHMRLoss, WelschLoss, functional as O
 
 Function = Callable[..., Tensor]
 Y_PRED, Y_TRUE = torch.tensor([[0.5, 1.0], [0.25, 0.75]]), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
