@@ -69,7 +69,7 @@ class Spec:
         use: when to use it, in one sentence.
         avoid: when not to, and what to use then, in one sentence.
         paper: the source.
-        cites: keys of the sources in ``docs/papers``.
+        cites: keys of the sources in ``docs/papers/*.bib``, each key in one of them.
     """
 
     task: Task

@@ -69,6 +69,36 @@ def test_limiting_cases(seed: int) -> None:
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_costs_in_the_tails(dtype: torch.dtype) -> None:
+    """Focal loss without focus: log(1 + e^−z), −1/(1 + e^z) and e^−z/(1 + e^−z)² for a positive.
+
+    Second slopes where the loss is small; where it is the line they are what its dtype tells from 0.
+    """
+    z = t64([-80, -45, -41, -39, -30, -20, -10, -1, 0, 1, 10, 18, 20, 22, 30, 37, 41, 45, 80]).to(dtype)
+    small = torch.exp(-z.double().abs())
+    rtol, atol = (1e-14, 1e-17) if dtype is F64 else (1e-6, 1e-7)
+    for label, signed in ((1.0, z.double()), (0.0, -z.double())):
+        value, slope, second = slopes(
+            O.focal_loss, z, torch.full_like(z, label), gamma=0.0, alpha=None, reduction="none"
+        )
+        own = (2 * label - 1) * slope.double()
+        torch.testing.assert_close(value.double(), F.relu(-signed) + torch.log1p(small), rtol=rtol, atol=0)
+        torch.testing.assert_close(own, -torch.where(signed > 0, small, 1.0) / (1 + small), rtol=rtol, atol=0)
+        curve = small / (1 + small).square()
+        torch.testing.assert_close(second.double()[signed >= 0], curve[signed >= 0], rtol=10 * rtol, atol=0)
+        torch.testing.assert_close(second.double(), curve, rtol=10 * rtol, atol=10 * atol)
+
+
+def test_soft_labels_mix_both_costs() -> None:
+    z, y = t64([-3, -0.5, 0, 1, 20]), t64([0, 0.2, 0.5, 0.9, 1])
+    positive, negative = (O.focal_loss(z, torch.full_like(z, label), reduction="none") for label in (1.0, 0.0))
+    for alpha, (a, b) in ((None, (1, 1)), (0.25, (0.25, 0.75))):
+        torch.testing.assert_close(
+            O.focal_loss(z, y, alpha=alpha, reduction="none"), a * y * positive + b * (1 - y) * negative
+        )
+
+
 def test_zlpr_bounds_the_pairs_and_the_threshold() -> None:
     """With both threads: log Σ over pairs (negative above positive), and over each label against 0."""
     z, y = t64([[2, -1, 0.5, -3]]), torch.tensor([[1, 0, 0, 1]])

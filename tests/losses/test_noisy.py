@@ -349,4 +349,5 @@ def test_memory_of_soft_targets_is_that_of_the_logits() -> None:
         O.forward_correction_loss(x, y, transition=torch.eye(30))
         O.seesaw_loss(x, y)
     large = {tensor.untyped_storage().data_ptr() for tensor in kept if tensor.numel() >= x.numel()}
-    assert len(large) <= 8
+    # A few of each loss, the table of transitions among them; one per class would be thirty and more.
+    assert len(large) <= 10

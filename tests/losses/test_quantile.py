@@ -138,3 +138,19 @@ def test_claims() -> None:
     leaf = torch.zeros(1, dtype=F64, requires_grad=True)
     (slope,) = torch.autograd.grad(O.quantile_loss(leaf, t64([1e9]), quantiles=0.9), leaf)
     assert abs(slope) <= 1
+
+
+@pytest.mark.parametrize("tau", [1e-3, 0.3, 0.5, 0.8, 0.999])
+def test_expectile_is_exact_on_both_sides(tau: float) -> None:
+    distance = t64([-1e9, -2.0, -1e-9, 0.0, 1e-9, 0.5, 3e8])
+    for dtype in (F64, torch.float32):
+        leaf = torch.zeros(7, dtype=dtype, requires_grad=True)
+        values = O.expectile_loss(leaf, distance.to(dtype), tau=tau, reduction="none")
+        (slope,) = torch.autograd.grad(values.sum(), leaf, create_graph=True)
+        (second,) = torch.autograd.grad(slope.sum(), leaf)
+        d = distance.to(dtype).double()
+        w = torch.where(d > 0, t64(tau), t64(1 - tau))
+        rtol = 1e-14 if dtype is F64 else 1e-6
+        torch.testing.assert_close(values.double(), w * d.square(), rtol=rtol, atol=0)
+        torch.testing.assert_close(slope.double(), -2 * w * d, rtol=rtol, atol=0)
+        torch.testing.assert_close(second.double()[d != 0], 2 * w[d != 0], rtol=rtol, atol=0)

@@ -215,3 +215,18 @@ def test_the_area_under_log1p_on_both_sides_of_its_seam() -> None:
             exact = Decimal(x)
             wanted = float((1 + exact) * (1 + exact).ln() - exact)
         assert _area_under_log1p(t64(x)).item() == pytest.approx(wanted, rel=1e-14 if x < 0.1 else 1e-13)
+
+
+def test_slopes_of_balanced_l1_are_its_own_in_every_mode() -> None:
+    """dℓ/d|d| = α·log1p(b·|d|) below β = 1, γ beyond; its own derivative α·b/(1 + b·|d|)."""
+    b = math.expm1(3.0)
+    d = t64([1e-12, 1e-6, 0.004, 0.006, 0.3, 0.999, 1.5, 1e6])
+    slope = torch.where(d < 1, 0.5 * torch.log1p(b * d), 1.5)
+    second = torch.where(d < 1, 0.5 * b / (1 + b * d), 0.0)
+    loss = partial(O.balanced_l1_loss, y_true=torch.zeros_like(d), reduction="none")
+    reverse, forward = torch.func.jacrev(loss), torch.func.jacfwd(loss)
+    for found in (reverse(d).diag(), forward(d).diag()):
+        torch.testing.assert_close(found, slope, rtol=1e-13, atol=0)
+    for outer in (torch.func.jacrev, torch.func.jacfwd):
+        twice = outer(torch.func.grad(lambda x: loss(x).sum()))(d).diag()
+        torch.testing.assert_close(twice, second, rtol=1e-13, atol=0)

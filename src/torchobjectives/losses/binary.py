@@ -105,7 +105,8 @@ def _of_probabilities(y_pred: Tensor, y_true: Tensor, *, reduction: Reduction) -
 def _costs(y_pred: Tensor, *, from_logits: bool) -> tuple[Tensor, Tensor]:
     """−log p and −log(1 − p), each exact in its own tail and with a finite slope everywhere."""
     if from_logits:
-        return -F.logsigmoid(y_pred), -F.logsigmoid(-y_pred)
+        # From 40 on a float64 knows no difference to the line.
+        return F.softplus(-y_pred, threshold=40), F.softplus(y_pred, threshold=40)
     # torch's kernel holds the logarithm at −100 and its slope at 1e12; composed, log(0) · 0 would be NaN.
     one = torch.ones_like(y_pred)
     return (
@@ -212,14 +213,19 @@ def focal_loss(
         positive, negative = positive * torch.exp(-gamma * negative), negative * torch.exp(-gamma * positive)
     else:
         positive, negative = positive * _power(1 - y_pred, gamma), negative * _power(y_pred, gamma)
-    for_positive, for_negative = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
-    return reduce(for_positive * y_true * positive + for_negative * (1 - y_true) * negative, w, reduction)
+    if alpha is not None:
+        positive, negative = alpha * positive, (1 - alpha) * negative
+    return reduce(torch.lerp(negative, positive, y_true), w, reduction)
 
 
 def _power(base: Tensor, exponent: float) -> Tensor:
     """``base ** exponent`` for a base in [0, 1], with slope 0 at 0 (an exponent below 1 has none there)."""
     if exponent == 0:
         return torch.ones_like(base)
+    if exponent in (2, 4):
+        # As products, both ways several times as fast as a power.
+        squared = base * base
+        return squared if exponent == 2 else squared * squared
     if exponent == 1 or exponent >= 2:
         # Both slopes are finite as they are.
         return base**exponent
@@ -437,7 +443,7 @@ def asymmetric_loss(
         easy_negative, negative = _power(beyond, gamma_neg), _shifted_cost(rest, beyond, margin)
     else:
         easy_negative = torch.exp(-gamma_neg * positive) if from_logits else _power(p, gamma_neg)
-    return reduce(y_true * easy_positive * positive + (1 - y_true) * easy_negative * negative, w, reduction)
+    return reduce(torch.lerp(easy_negative * negative, easy_positive * positive, y_true), w, reduction)
 
 
 _margin = _validate.in_range(low=0.0, high=1.0, open_high=True)

@@ -34,6 +34,7 @@ from torchobjectives.losses._softmax import (
     prepare_classes,
     some_classes_at_a_time,
 )
+from torchobjectives.losses._transitions import by_product, checked_transition, log_transition_of, observed_labels
 
 ACTIVE: Final = ("nce",)
 # Passive loss → its factor on 1 − p: of RCE, minus what log 0 counts as.
@@ -656,76 +657,19 @@ def forward_correction_loss(
     Elsewhere: torch, keras, timm and optax have none; the authors' code takes the same matrix and clips p·T at 1e-7.
     """
     given = prepare_classes(y_pred, y_true, weight, mask, class_weight, ignore_index)
-    table = _checked_transition(given.y_pred, transition)
-    log_transition = _log_transition(table)
+    table = checked_transition(given.y_pred, transition)
+    log_transition = log_transition_of(table)
     axis = class_axis(given.y_pred)
 
     def of_index(x: Tensor, k: Tensor) -> Tensor:
         return -torch.logsumexp(F.log_softmax(x, axis) + at_index(log_transition.T, k).movedim(-1, axis), axis)
 
     def of_all(x: Tensor) -> Tensor:
-        values = _by_product(x, table)
+        values = by_product(x, table)
         return some_classes_at_a_time(of_index, x) if values is None else values
 
     values = over_classes(of_index, of_all, given)
     return reduce(values, given.w, reduction, mass=given.mass)
-
-
-def _by_product(y_pred: Tensor, table: Tensor) -> Tensor | None:
-    """−log p·T of every label by one matrix product; None where that would lose digits, or none can be read."""
-    if not y_pred.numel() or not _validate.readable(y_pred, table):
-        return None
-    axis = class_axis(y_pred)
-    p = torch.softmax(y_pred, axis).movedim(axis, -1)
-    possible = table > 0
-    never = ~possible.any(0)
-    held = torch.where(possible, table, 0.0)
-    observed = p @ held + never
-    limits = torch.finfo(p.dtype)
-    # Its second derivative has 1/p² in it, which must not overflow.
-    if float(observed.detach().amin()) <= limits.tiny ** (1 / 3):
-        return None
-    # Near 1 from what is missing from it, so that nothing cancels.
-    near = observed >= 0.5
-    missing = torch.where(near, p @ torch.where(never, 0.0, 1 - held), 0.0)
-    log = torch.where(near, torch.log1p(-missing), torch.log(torch.where(near, 1.0, observed)))
-    return torch.where(never, -math.log(limits.tiny), -log).movedim(-1, axis)
-
-
-def _log_transition(table: Tensor) -> Tensor:
-    possible = table > 0
-    floor = torch.where(possible.any(0), table.new_full((), -torch.inf), math.log(torch.finfo(table.dtype).tiny))
-    return torch.where(possible, torch.log(torch.where(possible, table, 1.0)), floor)
-
-
-def _checked_transition(y_pred: Tensor, transition: Tensor | Sequence[Sequence[float]]) -> Tensor:
-    table = transition if isinstance(transition, Tensor) else _validate.numbers("transition", transition)
-    _validate.fraction.tensors(transition=table)
-    classes = y_pred.shape[class_axis(y_pred)]
-    if table.shape != (classes, classes):
-        raise ValueError(
-            f"transition has shape {_validate.shape(table)}, y_pred has {classes} classes (dim 1): "
-            f"wanted ({classes}, {classes})."
-        )
-    if _validate.readable(table):
-        sums = table.detach().double().sum(1)
-        rough = table.is_floating_point() and table.dtype.itemsize < 4
-        off = (sums - 1).abs() > (1e-2 if rough else 1e-4)
-        if bool(off.any()):
-            row = int(off.long().argmax())
-            turned = bool(((table.detach().double().sum(0) - 1).abs() <= 1e-4).all())
-            raise ValueError(
-                f"transition's row {row} sums to {float(sums[row]):g}, wanted 1: the row of a true class holds the "
-                "probabilities of the labels observed for it." + (" Did you mean transition.T?" if turned else "")
-            )
-    return table.to(y_pred.dtype).to(y_pred.device)
-
-
-def _observed(prediction: Tensor, transition: Tensor | Sequence[Sequence[float]]) -> Tensor:
-    """The probability of the observed label."""
-    axis = class_axis(prediction)
-    table = _checked_transition(prediction, transition)
-    return (prediction.movedim(axis, -1) @ table).movedim(-1, axis)
 
 
 @final
@@ -740,7 +684,7 @@ class ForwardCorrectionLoss(Loss):
         y_true="classes",
         unit="sample",
         link=SOFTMAX,
-        calibration=Calibration(_observed, ("transition",)),
+        calibration=Calibration(observed_labels, ("transition",)),
         claims=("improper",),
         use="Wrong labels whose confusions are known, such as from a subset that was labelled twice.",
         avoid="Confusions that can only be guessed: gce_loss or symmetric_cross_entropy_loss.",

@@ -34,8 +34,12 @@ def _confusion(
     *,
     from_logits: bool,
     per_label: bool = False,
+    without_tn: bool = False,
 ) -> Confusion:
-    """Check the inputs and count; ``per_label``: along dim 0 only, where there are two axes."""
+    """Check the inputs and count; ``per_label``: along dim 0 only, where there are two axes.
+
+    ``without_tn``: the true negatives, which cost a pass over the batch, are not counted; 0 stands for them.
+    """
     _validate.flag(from_logits=from_logits)
     y_pred, y_true, w = prepare(
         y_pred, y_true, weight, mask, pred=REAL if from_logits else PROBABILITY, true=HARD_LABEL
@@ -43,8 +47,10 @@ def _confusion(
     p, rest = both_sides(y_pred, from_logits=from_logits)
     positive, negative = (y_true, 1 - y_true) if w is None else (y_true * w, (1 - y_true) * w)
     axes = (0,) if per_label and y_pred.ndim == 2 else tuple(range(y_pred.ndim))
-    counted = (positive * p, negative * p, positive * rest, negative * rest, positive, negative)
-    return Confusion(*(values.sum(axes, dtype=_wide(values)) for values in counted))
+    wide = _wide(p)
+    tp, fp, fn = ((own * side).sum(axes, dtype=wide) for own, side in ((positive, p), (negative, p), (positive, rest)))
+    tn = torch.zeros_like(tp) if without_tn else (negative * rest).sum(axes, dtype=wide)
+    return Confusion(tp, fp, fn, tn, positive.sum(axes, dtype=wide), negative.sum(axes, dtype=wide))
 
 
 def _wide(values: Tensor) -> torch.dtype:
@@ -107,7 +113,7 @@ def soft_fbeta_loss(
     minus this at predictions of 0 and 1; its 0/0 is a score of 0 (``zero_division``), here a loss of 0.
     """
     _validate.non_negative(beta=beta, eps=eps)
-    c = _confusion(y_pred, y_true, weight, mask, from_logits=from_logits, per_label=True)
+    c = _confusion(y_pred, y_true, weight, mask, from_logits=from_logits, per_label=True, without_tn=True)
     lost = beta**2 * c.fn + c.fp + eps
     values = _share(lost, (1 + beta**2) * c.tp + lost)
     dead = c.positives + c.negatives == 0

@@ -6,7 +6,7 @@ Throughout, :math:`d` = y_pred − y_true.
 from __future__ import annotations
 
 import math
-from typing import cast, final
+from typing import Any, cast, final
 
 import torch
 import torch.nn.functional as F
@@ -654,8 +654,36 @@ def balanced_l1_loss(
     distance = (y_pred - y_true).abs()
     b, beyond = math.expm1(gamma / alpha), torch.relu(distance - beta)
     x = (distance - beyond) * (b / beta)
-    curve = alpha / b * (beta * _area_under_log1p(x) + (1 - beta) * torch.log1p(x))
+    # The compiler traces no function with a forward slope of its own, and keeps little of the series itself.
+    area_of = _area_under_log1p if torch.compiler.is_compiling() else _AreaUnderLog1p.apply
+    area = cast(Tensor, area_of(x))
+    curve = alpha / b * (area if beta == 1 else beta * area + (1 - beta) * torch.log1p(x))
     return reduce(curve + gamma * beyond, w, reduction)
+
+
+class _AreaUnderLog1p(torch.autograd.Function):
+    """:func:`_area_under_log1p` with the slope that it has, log1p(x): of the series nothing is kept for it."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return _area_under_log1p(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return grad * torch.log1p(x)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return tangent * torch.log1p(x)
 
 
 def _area_under_log1p(x: Tensor) -> Tensor:
@@ -664,12 +692,16 @@ def _area_under_log1p(x: Tensor) -> Tensor:
     With y = x/(2+x), log1p(x) is 2(y + y³/3 + y⁵/5 + …). Beyond 0.1 by what is added to the value there.
     """
     beyond = F.softshrink(x, 0.1)
-    near = x - beyond
-    y = near / (2 + near)
-    y2 = y.square()
-    odd = 1 / 3 + y2 * (1 / 5 + y2 * (1 / 7 + y2 * (1 / 9 + y2 * (1 / 11 + y2 / 13))))
-    series = 2 * y2 * (1 + (1 + y) * y * odd) / (1 - y)
+    series = _area_by_series(x - beyond)
     return series + ((1.1 + beyond) * torch.log1p(beyond / 1.1) - (1 - math.log(1.1)) * beyond)
+
+
+def _area_by_series(x: Tensor) -> Tensor:
+    y = x / (2 + x)
+    del x  # one large tensor less at the peak
+    y2 = y * y
+    odd = 1 / 3 + y2 * (1 / 5 + y2 * (1 / 7 + y2 * (1 / 9 + y2 * (1 / 11 + y2 / 13))))
+    return 2 * y2 * (1 + (1 + y) * y * odd) / (1 - y)
 
 
 @final
