@@ -354,12 +354,12 @@ def test_hl_gauss_tails_keep_their_digits() -> None:
     wanted = [math.erfc((0.1 * j - 0.05) / 0.05 / math.sqrt(2)) / 2 for j in range(12)]
     total = wanted[0] - wanted[-1]
     assert masses[1].item() == pytest.approx((wanted[1] - wanted[2]) / total, rel=1e-5)
-    from torchobjectives.losses.distribution import _masses
+    from torchobjectives.losses._histogram import masses_of
 
-    far = _masses(torch.tensor([0.05]), 11, 0.0, 1.1, 0.05)[0] / 2
+    far = masses_of(torch.tensor([0.05]), 11, 0.0, 1.1, 0.05)[0] / 2
     for j in (3, 5):
         assert far[j].item() == pytest.approx(wanted[j] - wanted[j + 1], rel=1e-4)
-    mirrored = _masses(torch.tensor([1.05]), 11, 0.0, 1.1, 0.05)[0].flip(0) / 2
+    mirrored = masses_of(torch.tensor([1.05]), 11, 0.0, 1.1, 0.05)[0].flip(0) / 2
     torch.testing.assert_close(mirrored, far, rtol=1e-3, atol=1e-38)
 
 

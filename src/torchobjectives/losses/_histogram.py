@@ -19,8 +19,6 @@ from torchobjectives._reduction import (
     unit_weight,
 )
 
-LOG_2PI = math.log(2 * math.pi)
-
 
 def masses_of(y_true: Tensor, bins: int, low: float, high: float, sigma: float) -> Tensor:
     """The mass of N(y, σ) in each bin, (…, C), up to a factor per unit; never all 0."""
