@@ -76,6 +76,9 @@ def quantile_loss(
 
 def _levels(quantiles: float | Sequence[float]) -> float | Sequence[float]:
     """The levels as a number or a sequence; an array of another library becomes one, as in the class."""
+    # First, for while compiling a number is symbolic and answers no further question.
+    if isinstance(quantiles, int | float | tuple | list):
+        return quantiles
     if getattr(quantiles, "ndim", 0) == 0 or not hasattr(quantiles, "tolist"):
         return quantiles
     if isinstance(quantiles, Tensor):
