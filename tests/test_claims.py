@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tests.cases import CASES, Case, Variant, generator, grid
 from tests.cases.base import F64
-from torchobjectives import Loss
+from tests.losses.minimum import minimiser
 
 BINARY_TRUTHS = (0.03, 0.3, 0.5, 0.9)
 CLASS_TRUTHS = ((0.2, 0.3, 0.5), (0.05, 0.85, 0.1), (0.6, 0.3, 0.1))
@@ -29,35 +29,6 @@ def _recoverable(variant: Variant) -> bool:
     return (
         not variant.hides and hyper.get("from_logits", True) is True and (weights is None or bool((weights > 0).all()))
     )
-
-
-def minimiser(loss: Loss, truth: Tensor) -> Tensor:
-    """The raw prediction at which the expected loss is least, for one sample of these true probabilities.
-
-    The expectation is written with weights: each class once, weighted by its probability.
-    """
-    binary = type(loss).spec.task == "binary"
-    width = 1 if binary else len(truth)
-    labels = torch.tensor([[1], [0]]) if binary else torch.arange(width)
-    weight = torch.stack((truth[0], 1 - truth[0])) if binary else truth
-    raw = torch.linspace(0.0, 0.1, width, dtype=F64).requires_grad_()
-    normalised = type(loss).spec.y_pred == "log_probabilities"
-    search = torch.optim.LBFGS(
-        [raw], max_iter=500, tolerance_grad=1e-13, tolerance_change=1e-16, line_search_fn="strong_wolfe"
-    )
-
-    def as_predicted() -> Tensor:
-        return torch.log_softmax(raw, 0) if normalised else raw
-
-    def expected() -> Tensor:
-        search.zero_grad()
-        value = loss.evaluate(as_predicted().expand(len(labels), width), labels, weight=weight, reduction="sum")
-        value.backward()
-        return value
-
-    for _ in range(4):  # a restart forgets a poor curvature
-        search.step(expected)
-    return as_predicted().detach().unsqueeze(0)
 
 
 def _truths(case: Case) -> list[Tensor]:
