@@ -7,7 +7,6 @@ import functools
 import inspect
 import types
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, final
 
 import torch
@@ -17,7 +16,7 @@ from torchobjectives import _reduction, _validate
 from torchobjectives._exports import snake_case
 from torchobjectives._fields import Fields, owned
 from torchobjectives._link import unweighted
-from torchobjectives._reduction import Reduction, autocast_enabled, full_precision, widened
+from torchobjectives._reduction import Reduction, full_precision, widened, without_autocast
 from torchobjectives._spec import CUSTOM, Spec
 
 _CONTRACT: Final = ("weight", "mask", "reduction")
@@ -188,8 +187,7 @@ class Loss(Fields, abc.ABC):
         _validate.tensor("y_pred", y_pred)
         # In the precision of the loss itself: half inputs in float32, autocast off, the dtype restored.
         wide = widened(y_pred)
-        autocast = autocast_enabled(y_pred.device.type)
-        with torch.autocast(y_pred.device.type, enabled=False) if autocast else nullcontext():
+        with without_autocast(y_pred.device.type):
             raw = getattr(self, "from_logits", True)
             prediction = spec.link.inverse(wide, **self._taken(spec.link.takes)) if raw else wide
             prediction = self._calibrated(prediction) if calibrated else prediction

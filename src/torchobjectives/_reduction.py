@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, Literal, TypeVar, cast
 
 import torch
@@ -51,7 +51,7 @@ def full_precision(function: F) -> F:
         half = _is_half(y_pred) or _is_half(y_true)
         if not (half or autocast):
             return function(y_pred, y_true, **arguments)
-        with torch.autocast(y_pred.device.type, enabled=False) if autocast else nullcontext():
+        with without_autocast(y_pred.device.type):
             value = function(widened(y_pred), widened(y_true), **arguments)
         if autocast or reduction is TOTALS:
             return value
@@ -66,6 +66,11 @@ def full_precision(function: F) -> F:
 def autocast_enabled(device_type: str) -> bool:
     """Whether autocast is on for a kind of device; False where autocast does not exist (meta)."""
     return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
+
+
+def without_autocast(device_type: str) -> AbstractContextManager[Any]:
+    """A block in which nothing is rounded to half precision on its own."""
+    return torch.autocast(device_type, enabled=False) if autocast_enabled(device_type) else nullcontext()
 
 
 def _is_half(values: Tensor) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import final
 
 import torch
@@ -15,12 +14,12 @@ from torchobjectives._loss import Loss
 from torchobjectives._reduction import (
     REDUCTIONS,
     Reduction,
-    autocast_enabled,
     fill_dead,
     full_precision,
     live_slots,
     reduce,
     unit_weight,
+    without_autocast,
 )
 from torchobjectives._spec import Spec
 from torchobjectives.losses._softmax import check_index
@@ -176,8 +175,7 @@ class AdaptiveLogSoftmaxLoss(Loss):
             calibrated: accepted; the loss is proper, so nothing needs undoing.
         """
         _check_features(y_pred, self.in_features)
-        autocast = autocast_enabled(y_pred.device.type)
-        with torch.autocast(y_pred.device.type, enabled=False) if autocast else nullcontext():
+        with without_autocast(y_pred.device.type):
             log_p: Tensor = self.adaptive.log_prob(y_pred.to(self.adaptive.head.weight.dtype))
         return log_p.exp().to(y_pred.dtype)
 
