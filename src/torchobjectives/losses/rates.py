@@ -38,7 +38,8 @@ def _confusion(
 ) -> Confusion:
     """Check the inputs and count; ``per_label``: along dim 0 only, where there are two axes.
 
-    ``without_tn``: the true negatives, which cost a pass over the batch, are not counted; 0 stands for them.
+    ``without_tn``: the true negatives, which cost a pass over the batch, are not counted; 0 stands for them. Without
+    them nothing cancels that would need sums in float64.
     """
     _validate.flag(from_logits=from_logits)
     y_pred, y_true, w = prepare(
@@ -47,7 +48,7 @@ def _confusion(
     p, rest = both_sides(y_pred, from_logits=from_logits)
     positive, negative = (y_true, 1 - y_true) if w is None else (y_true * w, (1 - y_true) * w)
     axes = (0,) if per_label and y_pred.ndim == 2 else tuple(range(y_pred.ndim))
-    wide = _wide(p)
+    wide = p.dtype if without_tn else _wide(p)
     tp, fp, fn = ((own * side).sum(axes, dtype=wide) for own, side in ((positive, p), (negative, p), (positive, rest)))
     tn = torch.zeros_like(tp) if without_tn else (negative * rest).sum(axes, dtype=wide)
     return Confusion(tp, fp, fn, tn, positive.sum(axes, dtype=wide), negative.sum(axes, dtype=wide))
