@@ -57,11 +57,10 @@ def log_cosh_loss(
     """
     y_pred, y_true, w = prepare(y_pred, y_true, weight, mask)
     distance = y_pred - y_true
-    beyond = F.softshrink(distance, 1.0)
-    # cosh² = 1 + sinh² keeps every digit of a small d, but overflows: up to |d| = 1. From there on by what it adds.
-    near = torch.log1p(torch.sinh(distance - beyond).square()) / 2
-    far = beyond.abs()
-    values = near + far + torch.log1p(torch.expm1(-2 * far) / (1 + math.exp(2)))
+    # cosh² = 1 + sinh² keeps every digit of a small d, but overflows: where it would, log cosh has the slope 1.
+    straight = math.log(torch.finfo(distance.dtype).max) / 4
+    beyond = F.relu(distance.abs() - straight)
+    values = torch.log1p(torch.sinh(distance.clamp(-straight, straight)).square()) / 2 + beyond
     return reduce(values, w, reduction)
 
 
