@@ -29,11 +29,48 @@ Sample = Callable[[], tuple[Tensor, Tensor]]
 SIZE, ROWS, CLASSES = 100_000, 1000, 100
 COUNTS = textbook.COUNTS
 # Slower than 1.3 times the textbook, and why that is so.
+_CHECKED = "class indices are checked; compiled, where none can be read, rows are filled that an index may ignore"
+_COUNTED = "class_counts are checked; compiled, rows are filled that an index may ignore"
+_TRUTHS = "targets are checked to be 0 to 1 in every call"
 REASONS: dict[str, str] = {
-    "ldam_loss": "exact where p rounds to 1: the odds against the true class, not its log-probability",
-    "balanced_softmax_loss": "counts are checked for range in every call",
-    "logit_adjusted_loss": "counts are checked for range in every call",
+    "log_cosh_loss": "log1p(sinh²): log(cosh) loses a small d and overflows at 89",
+    "rmse_loss": "one number more is looked at: the root has no slope at 0",
+    "charbonnier_loss": "hypot: the square neither overflows nor vanishes",
+    "barron_loss": "log1p and expm1 for every alpha: the root less 1 loses a small d",
+    "geman_mcclure_loss": "log1p and expm1, the form of every alpha: the quotient is ∞/∞ where the square overflows",
+    "welsch_loss": "ELU as expm1: 1 − exp loses a small d",
+    "tukey_loss": "log1p and ELU: 1 − (1 − r)³ loses a small d",
+    "smape_loss": "0/0 is 0: the sum of the sizes is held above 0",
+    "balanced_l1_loss": "a series for the area where d is small, where the textbook subtracts near numbers",
+    "ccc_loss": "the squared distance and both scatters: 1 − ccc loses a near agreement",
+    "pearson_loss": "half the squared distance of standardised values: 1 − r loses a near agreement",
+    "msle_loss": "log1p of the relative distance where near: a difference of logarithms has lost its digits",
+    "silog_loss": "log1p of the relative distance where near: a difference of logarithms has lost its digits",
     "cosine_similarity_loss": "half the squared distance of unit vectors: keeps the digits of a small angle",
+    "gaussian_nll_loss": "the error is scaled before it is squared, which may overflow",
+    "beta_nll_loss": "the error is scaled before it is squared, which may overflow",
+    "negative_binomial_nll_loss": "Stirling's series beside lgamma: the textbook is off by 0.6 at α = 1e-6",
+    "hl_gauss_loss": "erfc on the side where it is small: a difference of two erf is 0 in the tail",
+    "focal_loss": "odds instead of 1 − p, and soft labels: exact where p rounds to 1",
+    "asymmetric_loss": "both sides of p and soft labels: exact where p or 1 − p rounds to 1",
+    "hinge_loss": _TRUTHS + ", and turned to ±1",
+    "soft_margin_loss": "softplus: log(1 + exp) overflows at 89; " + _TRUTHS,
+    "soft_fbeta_loss": "1 − p apart from p, which has rounded; " + _TRUTHS,
+    "mcc_loss": "counts in float64 even where compiled: their products cancel",
+    "cross_entropy_loss": _CHECKED,
+    "nll_loss": _CHECKED,
+    "softmax_focal_loss": "odds instead of 1 − p: exact where p rounds to 1",
+    "poly1_loss": _CHECKED,
+    "crammer_singer_loss": _CHECKED,
+    "gce_loss": _CHECKED,
+    "normalized_cross_entropy_loss": _CHECKED,
+    "bootstrap_loss": _CHECKED,
+    "ohem_loss": "a sort, in which the dead rows come last; " + _CHECKED,
+    "forward_correction_loss": "log1p of what is missing where the observed class is sure, and transitions of 0",
+    "ldam_loss": "exact where p rounds to 1: the odds against the true class, not its log-probability",
+    "balanced_softmax_loss": _COUNTED,
+    "logit_adjusted_loss": _COUNTED,
+    "dice_loss": "the general form: class indices or masks, soft truths, an ignore_index, classes that are absent",
 }
 
 
@@ -203,7 +240,9 @@ def row(name: str, rounds: int, *, compiled: bool) -> str:
         pair = torch.compile(ours), torch.compile(theirs)
         for loss in pair:
             gradient(loss, *inputs)
-        cells.append(f"{ratio(*pair, inputs, rounds)[1]:.2f}")
+        compiled_times = ratio(*pair, inputs, rounds)[1]
+        cells.append(f"{compiled_times:.2f}")
+        times = max(times, compiled_times)
     reason = REASONS.get(name, "") if times > 1.3 else ""
     return f"| {name} | {tuple(inputs[0].shape)} | " + " | ".join([*cells, reason]) + " |"
 
