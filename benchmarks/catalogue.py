@@ -1,6 +1,7 @@
 """Time and peak memory of every loss relative to its textbook composition, and to a peer's where one is installed.
 
-Run: ``./dev python benchmarks/catalogue.py [--compiled] [--rounds 9] [name …]``. Forward and backward on one thread,
+Run: ``./dev python benchmarks/catalogue.py [--compiled] [--rounds 9] [name …]``; where ``./dev parity`` has been run,
+``.venv-parity/bin/python benchmarks/catalogue.py`` has the peers, too. Forward and backward on one thread,
 contenders in turn within each round, medians. Every row first checks that both give the same value. *Memory* is the
 most that lives at one time beyond the inputs, in tensors of the size of y_pred. *Compiled* compares both under
 ``torch.compile`` and takes minutes more.
@@ -22,6 +23,7 @@ from torch import Tensor
 
 import textbook
 import torchobjectives.functional as O
+from peers import peer
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Sample = Callable[[], tuple[Tensor, Tensor]]
@@ -37,6 +39,7 @@ REASONS: dict[str, str] = {
     "rmse_loss": "one number more is looked at: the root has no slope at 0",
     "charbonnier_loss": "hypot: the square neither overflows nor vanishes",
     "barron_loss": "log1p and expm1 for every alpha: the root less 1 loses a small d",
+    "cauchy_loss": "scale is checked, and divided by before the square, which may overflow",
     "geman_mcclure_loss": "log1p and expm1, the form of every alpha: the quotient is ∞/∞ where the square overflows",
     "welsch_loss": "ELU as expm1: 1 − exp loses a small d",
     "tukey_loss": "log1p and ELU: 1 − (1 − r)³ loses a small d",
@@ -243,6 +246,13 @@ def row(name: str, rounds: int, *, compiled: bool) -> str:
         compiled_times = ratio(*pair, inputs, rounds)[1]
         cells.append(f"{compiled_times:.2f}")
         times = max(times, compiled_times)
+    rival = peer(name)
+    if rival:
+        library, theirs = rival
+        torch.testing.assert_close(ours(*inputs), theirs(*inputs), rtol=1e-3, atol=1e-5)
+        cells.append(f"{ratio(ours, theirs, inputs, rounds)[1]:.2f} ({library})")
+    else:
+        cells.append("")
     reason = REASONS.get(name, "") if times > 1.3 else ""
     return f"| {name} | {tuple(inputs[0].shape)} | " + " | ".join([*cells, reason]) + " |"
 
@@ -255,7 +265,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     more = ["compiled, ratio"] if arguments.compiled else []
-    heads = ["loss", "y_pred", "textbook, µs", "ratio", "memory", "textbook's memory", *more, "reason"]
+    heads = ["loss", "y_pred", "textbook, µs", "ratio", "memory", "textbook's memory", *more, "to the peer", "reason"]
     print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
     for name in arguments.names or TABLE:
         print(row(name, arguments.rounds, compiled=arguments.compiled))
