@@ -73,7 +73,6 @@ REASONS: dict[str, str] = {
     "ldam_loss": "exact where p rounds to 1: the odds against the true class, not its log-probability",
     "balanced_softmax_loss": _COUNTED,
     "logit_adjusted_loss": _COUNTED,
-    "dice_loss": "the general form: class indices or masks, soft truths, an ignore_index, classes that are absent",
 }
 
 

@@ -92,8 +92,8 @@ def dice_loss(
     _validate.choice("absent", absent, ("skip", "zero", "count"))
     given = prepare_regions(y_pred, y_true, weight, mask, from_logits=from_logits, ignore_index=ignore_index)
     overlap = given.total(given.common(soft=not squared), sum_over)
-    power = 2 if squared else 1
-    sizes = given.total(given.truth**power + given.probability**power, sum_over)
+    own = (given.truth.square(), given.probability.square()) if squared else (given.truth, given.probability)
+    sizes = given.total(own[0], sum_over) + given.total(own[1], sum_over)
     values = 1 - (2 * overlap + smooth) / (sizes + smooth).clamp(min=eps)
     return whole_batch(given.mean(values, sum_over, absent), reduction)
 
@@ -104,10 +104,11 @@ class Regions(NamedTuple):
     probability: Tensor
     truth: Tensor
     w: Tensor | None
+    hard: bool  # the truth is known to be 0 or 1 everywhere
 
     def common(self, *, soft: bool) -> Tensor:
         """What truth and prediction share: their minimum, which is their product where the truth is 0 or 1."""
-        if not soft:
+        if self.hard or not soft:
             return self.truth * self.probability
         # Where the truth is exactly 1 the prediction can only be below: take it, with its whole slope.
         below = (self.probability < self.truth) | (self.truth >= 1)
@@ -122,7 +123,10 @@ class Regions(NamedTuple):
         """The mean over classes, under the policy for those that the truth does not contain."""
         present = self.total(self.truth, sum_over) > 0
         # A pair without a live pixel is no pair: it counts under no policy.
-        there = self.total(torch.ones_like(self.truth), sum_over) > 0
+        if self.w is None:
+            there = torch.full_like(present, self.truth.numel() > 0)
+        else:
+            there = self.total(torch.ones_like(self.truth), sum_over) > 0
         kept = there if absent == "count" else present
         counted = present if absent == "skip" else there
         return torch.where(kept, values, values * 0).sum() / counted.sum().clamp(min=1)
@@ -151,6 +155,7 @@ def prepare_regions(
     live = None if w is None else w.detach() > 0
     if classes == 1 and y_true.shape == y_pred.shape and not y_true.is_floating_point():
         y_true = y_true[:, 0]  # the indices 0 and 1 of one class, ignore_index included
+    hard = not y_true.is_floating_point()
     if y_true.shape == y_pred.shape:
         y_pred, truth = one_dtype(y_pred, y_true)
         truth = truth if live is None else fill_dead(truth, live.unsqueeze(1), 0.0)
@@ -168,7 +173,8 @@ def prepare_regions(
     if not from_logits:
         PROBABILITY.check("y_pred", y_pred)
     probability = CHANNELS.inverse(y_pred) if from_logits else y_pred
-    return Regions(probability.flatten(2) if y_pred.ndim > 2 else probability.unsqueeze(2), *_flat(truth, w))
+    probability = probability.flatten(2) if y_pred.ndim > 2 else probability.unsqueeze(2)
+    return Regions(probability, *_flat(truth, w), hard)
 
 
 def _flat(truth: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor | None]:
