@@ -423,6 +423,7 @@ def test_compiled_without_a_break(penalty: Penalty) -> None:
 @pytest.mark.parametrize("on", ["*.0.weight", select.matching("*.weight")])
 def test_patterns_compile(on: Any) -> None:
     model = mixed()
+    torch._dynamo.reset()  # every penalty is a compilation of one method
     compiled = torch.compile(L1(0.1, on=on).value, fullgraph=True, backend="aot_eager")
     assert compiled(model).item() == L1(0.1, on=on).value(model).item()
 

@@ -17,7 +17,8 @@ class Penalty(abc.ABC):
     """A term of an objective that depends on the parameters of a model alone.
 
     A penalty of one's own needs ``value``; ``name`` is what its term is called, ``formula`` what reports
-    print.
+    print. One that also has ``prox(weight, step)``, the minimiser over x of ``R(x) + ½ Σ (x − weight)²/step``
+    for a single tensor, can be attached to an optimizer as proximal steps; ``on`` says to which tensors.
 
     Example:
         >>> class Centred(Penalty):
@@ -30,6 +31,7 @@ class Penalty(abc.ABC):
     """
 
     name: str = ""  # of its term in an objective; empty: the class name in snake case
+    on: On = None  # the tensors that a proximal step is for; None: select.weights()
 
     @abc.abstractmethod
     def value(self, model: nn.Module) -> Tensor:
@@ -75,22 +77,11 @@ def precise(tensor: Tensor) -> Tensor:
     return tensor if tensor.dtype.itemsize >= 4 else tensor.float()
 
 
-def total(coefficient: float, parts: list[Tensor]) -> Tensor:
-    """``coefficient`` times the sum, on the device of the first part, in the widest dtype among them."""
+def total(parts: list[Tensor]) -> Tensor:
+    """The sum, on the device of the first part, in the widest dtype among them."""
     if not parts:
         return torch.zeros(())
     first, *rest = parts
     for part in rest:
         first = first + part.to(first.device)
-    return coefficient * first
-
-
-def called(name: str, on: On, **numbers: float) -> str:
-    """``L1(0.0001, on='*.head.*')``: the ``repr`` of a penalty, which evaluates to its equal."""
-    given = [repr(number) for number in numbers.values()]
-    return f"{name}({', '.join(given + ([] if on is None else [f'on={on!r}']))})"
-
-
-def where(on: On) -> str:
-    """What a formula says of the tensors it sums over; nothing for the default."""
-    return "" if on is None else f" [{on}]"
+    return first

@@ -1,0 +1,177 @@
+"""Penalties whose proximal step has a closed form: what L1, L2, ElasticNet and GroupLasso share."""
+
+import abc
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from torchobjectives.params._roles import Entry, Role
+from torchobjectives.penalties._anchors import Anchors, Towards, anchors, difference, restore_
+from torchobjectives.penalties._penalty import Penalty, checked_on, precise, selected, total
+from torchobjectives.penalties._prox import Groups, Mix, shrink_
+from torchobjectives.penalties.schedules import Coefficient, checked_coefficient
+
+
+class Piece(NamedTuple):
+    """One tensor that a penalty speaks of, where it is pulled to, and its groups."""
+
+    entry: Entry
+    anchor: float | Tensor | None
+    groups: Groups | None
+
+    @property
+    def weight(self) -> Tensor:
+        """The parameter."""
+        return self.entry.parameter
+
+
+class Norm(Penalty):
+    """``l1·Σ|d| + ½·l2·Σd² + group·Σ c_g‖d_g‖`` of ``d = w − anchor``, all three proportional to a coefficient."""
+
+    coefficient: Coefficient
+    towards: Towards
+
+    @abc.abstractmethod
+    def mix(self, coefficient: float) -> Mix:
+        """The three factors at a coefficient."""
+
+    @abc.abstractmethod
+    def groups_of(self, entry: Entry) -> Groups | None:
+        """How a tensor is cut into groups, if it is."""
+
+    def value(self, model: nn.Module) -> Tensor:
+        """The penalty over the selected tensors of the model: a scalar with graph."""
+        if callable(self.coefficient):
+            raise ValueError(
+                f"{self!r} has a schedule, which counts optimizer steps: attach the objective to the optimizer with "
+                'objective.attach(optimizer, model); method="loss" keeps it in the loss.'
+            )
+        return self.measure(self.pieces(model), self.coefficient)
+
+    def pieces(self, model: nn.Module) -> list[Piece]:
+        """The selected tensors of a model."""
+        chosen = selected(type(self).__name__, model, self.on)
+        return [self.piece(entry) for entry in chosen]
+
+    def piece(self, entry: Entry) -> Piece:
+        """One tensor as this penalty sees it."""
+        towards = self.towards
+        anchor = towards.of(entry) if isinstance(towards, Anchors) else cast("float | None", towards)
+        return Piece(entry, anchor, self.groups_of(entry))
+
+    def measure(self, pieces: list[Piece], coefficient: float) -> Tensor:
+        """The penalty of these tensors at a coefficient."""
+        unit = self.mix(1.0)
+        return coefficient * total([_measure(piece, unit) for piece in pieces])
+
+    def prox(self, weight: Tensor, step: float | Tensor) -> Tensor:
+        """The minimiser over x of ``R(x) + ½ Σ (x − weight)²/step``, for one bare tensor.
+
+        Args:
+            weight: Any real tensor; a matrix is (…, out, in).
+            step: A number > 0, or one per weight.
+
+        Raises:
+            ValueError: ``towards`` holds weights by name, so that one of a bare tensor is not known.
+        """
+        if isinstance(self.towards, Anchors) or callable(self.coefficient):
+            raise ValueError(f"{self!r} needs the name of the tensor or the number of the step, which prox has not.")
+        parameter = nn.Parameter(weight.detach().clone(), requires_grad=False)
+        role: Role = "weight" if weight.ndim >= 2 else "scale"
+        entry = Entry("weight", ("weight",), nn.Module(), "weight", role, parameter)
+        proximal_step_(parameter, self.mix(self.coefficient), step, self.piece(entry))
+        return parameter.data
+
+
+def proximal_step_(weight: Tensor, mix: Mix, step: float | Tensor, piece: Piece) -> None:
+    """Move a tensor to its proximal point, in place; half precision by way of float32."""
+    if not weight.numel():
+        return
+    if piece.anchor is None and weight.dtype.itemsize >= 4:
+        shrink_(weight, mix, step, piece.groups)
+        return
+    moved = difference(precise(weight), piece.anchor)
+    moved = moved.clone() if moved is weight else moved
+    shrink_(moved, mix, step, piece.groups)
+    weight.copy_(restore_(moved, piece.anchor))
+
+
+def slope(piece: Piece, mix: Mix) -> Tensor:
+    """The gradient; 0 at a weight of 0 and in a group of zeros, where there are many."""
+    d = difference(precise(piece.weight.detach()), piece.anchor)
+    parts = []
+    if mix.l2:
+        parts.append(mix.l2 * d)
+    if mix.l1:
+        parts.append(mix.l1 * d.sgn())
+    if mix.group and piece.groups is not None:
+        groups = piece.groups
+        z = groups.layout(d)
+        length = groups.members.total(z.view.square(), z.dims).sqrt()
+        unit = torch.zeros_like(d)
+        groups.layout(unit).view.copy_(z.view / torch.where(length > 0, length, 1.0))
+        parts.append(mix.group * groups.factor * unit)
+    return sum(parts[1:], parts[0]) if parts else torch.zeros_like(d)
+
+
+def _measure(piece: Piece, mix: Mix) -> Tensor:
+    d = difference(precise(piece.weight), piece.anchor)
+    parts = []
+    if mix.l1:
+        parts.append(mix.l1 * d.abs().sum())
+    if mix.l2:
+        parts.append(mix.l2 / 2 * _real(d).square().sum())
+    if mix.group and piece.groups is not None:
+        parts.append(mix.group * _lengths(d, piece.groups))
+    return sum(parts[1:], parts[0]) if parts else _real(d).sum() * 0
+
+
+def _real(d: Tensor) -> Tensor:
+    return torch.view_as_real(d) if d.is_complex() else d
+
+
+def _lengths(d: Tensor, groups: Groups) -> Tensor:
+    """``Σ c_g·‖d_g‖``.
+
+    Not ``vector_norm``: its second derivative at a group of zeros is NaN.
+    """
+    z = groups.layout(d)
+    squares = _real(z.view).square()
+    squares = squares.sum(-1) if d.is_complex() else squares
+    squares = groups.members.total(squares, z.dims)
+    alive = squares > 0
+    return groups.factor * torch.where(alive, torch.where(alive, squares, 1.0).sqrt(), 0.0).sum()
+
+
+def settle(penalty: Norm) -> None:
+    """Check and settle the fields that every penalty of this kind has."""
+    object.__setattr__(penalty, "coefficient", checked_coefficient(penalty.coefficient))
+    object.__setattr__(penalty, "towards", anchors(penalty.towards))
+    checked_on(penalty.on)
+
+
+def called(penalty: Norm, *numbers: float, **more: object) -> str:
+    """``L1(0.0001, on='*.head.*')``: the ``repr`` of a penalty, which evaluates to its equal."""
+    given = [repr(number) for number in (penalty.coefficient, *numbers)]
+    on = [] if penalty.on is None else [f"on={penalty.on!r}"]
+    towards = [] if penalty.towards is None else [f"towards={penalty.towards!r}"]
+    keywords = [f"{name}={value!r}" for name, value in more.items()]
+    return f"{type(penalty).__name__}({', '.join(given + on + keywords + towards)})"
+
+
+def shown(penalty: Norm) -> str:
+    """The coefficient in a formula: the number, or λ(t) where it has a schedule."""
+    return "λ(t)" if callable(penalty.coefficient) else str(penalty.coefficient)
+
+
+def where(penalty: Norm) -> str:
+    """What a formula says of the tensors it sums over; nothing for the default."""
+    return "" if penalty.on is None else f" [{penalty.on}]"
+
+
+def variable(penalty: Norm) -> str:
+    """What a formula sums over: ``w``, or its distance to the anchor."""
+    if penalty.towards is None:
+        return "w"
+    return f"w−{'w₀' if isinstance(penalty.towards, Anchors) else format(penalty.towards, 'g')}"
