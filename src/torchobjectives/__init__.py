@@ -233,6 +233,9 @@ if TYPE_CHECKING:
         ElasticNet as ElasticNet,
         GroupLasso as GroupLasso,
         Penalty as Penalty,
+        Plan as Plan,
+        cosine_schedule as cosine_schedule,
+        linear_schedule as linear_schedule,
     )
 
 __version__ = "0.1.0"
@@ -300,6 +303,7 @@ __all__ = [
     "PairwiseAUCLoss",
     "PearsonLoss",
     "Penalty",
+    "Plan",
     "PoissonNLLLoss",
     "Poly1Loss",
     "QuantileLoss",
@@ -337,6 +341,7 @@ __all__ = [
     "charbonnier_loss",
     "class_balanced_weights",
     "confidence_penalty_loss",
+    "cosine_schedule",
     "cosine_similarity_loss",
     "crammer_singer_loss",
     "cross_entropy_loss",
@@ -366,6 +371,7 @@ __all__ = [
     "l1_loss",
     "laplace_nll_loss",
     "ldam_loss",
+    "linear_schedule",
     "log_cosh_loss",
     "logit_adjusted_loss",
     "logit_norm_loss",

@@ -3,7 +3,7 @@
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, final
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchobjectives._exports import numbered, snake_case
 from torchobjectives._loss import parameters_of
 from torchobjectives._validate import inside_transform, near, number
+from torchobjectives.penalties.plan import Plan
 
 __all__ = ["BoundObjective", "Objective"]
 
@@ -77,6 +78,7 @@ class Objective(nn.Module):
         self._weights = _checked_weights(term_weights or {}, losses)
         self._accepted = {name: unit_keywords(term) for name, term in losses.items()}
         self._terms: dict[str, Tensor] = {}
+        self._plan: Plan | None = None
         self.losses = nn.ModuleDict({name: _as_module(term) for name, term in losses.items()})
         self._penalties = nn.ModuleDict({name: _as_module(item) for name, item in named_penalties.items()})
 
@@ -114,8 +116,13 @@ class Objective(nn.Module):
 
     @property
     def terms(self) -> Mapping[str, Tensor]:
-        """Every term of the last call by name, detached, as it entered the sum; read-only."""
-        return MappingProxyType(self._terms)
+        """Every term of the last call by name, detached, as it entered the sum; read-only.
+
+        Terms that a plan carries did not enter it: their values are those of the weights when they are read.
+        """
+        if self._plan is None or not self._terms:
+            return MappingProxyType(self._terms)
+        return Reported(self._terms, self._plan, list(self._penalties))
 
     @property
     def penalties(self) -> Mapping[str, Any]:
@@ -138,6 +145,55 @@ class Objective(nn.Module):
         """
         return BoundObjective(self, model)
 
+    def attach(self, optimizer: Any, model: nn.Module, method: str | Mapping[str, str] = "auto") -> Plan:
+        """Apply the penalties at each step of an optimizer, where L1 gives exact zeros, instead of in the loss.
+
+        From then on a call returns the losses, and what stays with ``method="loss"``; :attr:`terms` still reports
+        every penalty. Attach before a checkpoint of the optimizer is loaded, and after the model is wrapped or moved.
+
+        Args:
+            optimizer: Whose steps are followed; it holds the penalised parameters.
+            model: Whose parameters are penalised.
+            method: ``"auto"``, or one of the following for all penalties, or a dict of them by term.
+                ``"proximal"``: a proximal step after each step, with the step size and metric of the optimizer (SGD,
+                Adam, AdamW, NAdam, RAdam, RMSprop, Adagrad). ``"dual_averaging"``: the same on the sum of all steps,
+                which finds the right zeros under minibatch noise. ``"gradient"``: the slope is added to the gradients
+                before each step. ``"weight_decay"``: the optimizer's own option, where that is L2. ``"loss"``: through
+                autograd, as without a plan. ``"auto"`` takes proximal steps for L1, ElasticNet, GroupLasso and what
+                has a ``prox``, and for L2 ``"weight_decay"`` where that is exact, else ``"gradient"``.
+
+        Returns:
+            The plan: print it. ``plan.detach()`` undoes it.
+
+        Raises:
+            ValueError: No penalties, attached already, a parameter that the optimizer does not hold, an optimizer
+                without a proximal step, a method that cannot carry a penalty, a penalty on nothing.
+            TypeError: What is no optimizer or no module.
+
+        Example:
+            >>> import torch
+            >>> from torchobjectives import L1, MSELoss
+            >>> _ = torch.manual_seed(0)
+            >>> x = torch.randn(64, 5)
+            >>> y_true = x[:, :1] - x[:, 1:2]
+            >>> model = nn.Linear(5, 1)
+            >>> objective = Objective(MSELoss(), penalties=[L1(0.2)])
+            >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+            >>> plan = objective.attach(optimizer, model)
+            >>> for _ in range(200):
+            ...     optimizer.zero_grad()
+            ...     objective(model(x), y_true).backward()
+            ...     optimizer.step()
+            >>> (model.weight == 0).sum()
+            tensor(3)
+        """
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+        if self._plan is not None:
+            raise ValueError("this objective is attached already: plan.detach() it first.")
+        self._plan = Plan(self, optimizer, model, method)
+        return self._plan
+
     def formula(self) -> str:
         """The objective as one line: ``FocalLoss(gamma=2.0) + 0.0001·Σ|w| + ½·0.001·Σw²``."""
         factors = [(self._weights[name], text_of(_item(term))) for name, term in self.losses.items()]
@@ -151,7 +207,8 @@ class Objective(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         # The last call's terms are a report, not state; on another machine their device may not exist.
-        return {**self.__dict__, "_terms": {}}
+        # A copy is attached to nothing: the optimizer and the model of the plan are not copied with it.
+        return {**self.__dict__, "_terms": {}, "_plan": None}
 
     def _loss_terms(self, y_pred: Any, y_true: Any, weight: Any, mask: Any) -> dict[str, Tensor]:
         if not self._named:
@@ -176,15 +233,15 @@ class Objective(nn.Module):
         return value if factor == 1 else factor * value
 
     def _penalty_terms(self, model: nn.Module | None) -> dict[str, Tensor]:
-        if model is None and len(self._penalties):
+        plan = self._plan
+        kept = [name for name in self._penalties if plan is None or plan.methods[name] == "loss"]
+        if model is None and plan is None and kept:
             raise ValueError(
-                f"this objective has penalties ({', '.join(self._penalties)}) and got no model: call "
+                f"this objective has penalties ({', '.join(kept)}) and got no model: call "
                 "objective(y_pred, y_true, model=model), or objective.bind(model) once"
             )
-        return {
-            name: _scalar(name, _item(module).value(model), shape_fix="let value(model) return a sum")
-            for name, module in self._penalties.items()
-        }
+        values = {name: plan.value(name) if plan else self.penalties[name].value(model) for name in kept}
+        return {name: _scalar(name, value, shape_fix="let value(model) return a sum") for name, value in values.items()}
 
     def _by_name(self, what: str, given: Any, *, optional: bool = False) -> Mapping[str, Any]:
         """``given`` as a dict with the names of the losses; one that is optional may lack some or all."""
@@ -198,6 +255,30 @@ class Objective(nn.Module):
         if missing and not optional:
             raise ValueError(f"{what} has nothing for {missing}; it needs one entry for each of {names}")
         return given
+
+
+@final
+class Reported(Mapping[str, Tensor]):
+    """The terms of a call, and the values of those that a plan carries, computed when they are read."""
+
+    def __init__(self, terms: Mapping[str, Tensor], plan: Plan, penalties: list[str]) -> None:
+        self._terms, self._plan = terms, plan
+        losses = [name for name in terms if name not in penalties]
+        self._names = losses + penalties
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name in self._terms or name not in self._names:
+            return self._terms[name]
+        return self._plan.value(name).detach()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 @final
