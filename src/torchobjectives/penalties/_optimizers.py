@@ -47,23 +47,27 @@ def _sgd(group: Group, _: State) -> float | Tensor:
     return step
 
 
-def _second_moment(group: Group, state: State, key: str = "exp_avg_sq") -> Tensor:
-    """√v̂ + ε."""
+def _over(lr: float | Tensor, root: Tensor, eps: float) -> Tensor:
+    """``lr/(root + ε)``, in the place of ``root``: tensors here are as large as the model."""
+    return root.add_(eps).reciprocal_().mul_(lr)
+
+
+def _root_of_moment(group: Group, state: State, key: str = "exp_avg_sq") -> Tensor:
+    """√v̂."""
     correction = 1 - group["betas"][1] ** state["step"]
-    return torch.sqrt(precise(state[key]) / correction).add_(group["eps"])
+    return precise(state[key]).sqrt().mul_(correction**-0.5)
 
 
 def _adam(group: Group, state: State) -> Tensor:
-    step: Tensor = group["lr"] / _second_moment(group, state, "max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq")
-    return step
+    root = _root_of_moment(group, state, "max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq")
+    return _over(group["lr"], root, group["eps"])
 
 
 def _nadam(group: Group, state: State) -> Tensor:
     t, product = state["step"], state["mu_product"]
     now, after = (group["betas"][0] * (1 - 0.5 * 0.96 ** (s * group["momentum_decay"])) for s in (t, t + 1))
     share = (1 - now) / (1 - product) + after / (1 - product * after)
-    step: Tensor = group["lr"] * share / _second_moment(group, state)
-    return step
+    return _over(group["lr"] * share, _root_of_moment(group, state), group["eps"])
 
 
 def _radam(group: Group, state: State) -> float | Tensor:
@@ -75,23 +79,18 @@ def _radam(group: Group, state: State) -> float | Tensor:
         plain: float | Tensor = group["lr"]
         return plain
     rectified = ((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)) ** 0.5
-    root = precise(state["exp_avg_sq"]).sqrt() + group["eps"]
-    step: Tensor = group["lr"] * rectified * (1 - decayed) ** 0.5 / root
-    return step
+    return _over(group["lr"] * rectified * (1 - decayed) ** 0.5, precise(state["exp_avg_sq"]).sqrt(), group["eps"])
 
 
 def _rmsprop(group: Group, state: State) -> Tensor:
     square = precise(state["square_avg"])
-    if group["centered"]:
-        square = square - precise(state["grad_avg"]).square()
-    step: Tensor = group["lr"] / ((1 - group["momentum"]) * (square.sqrt() + group["eps"]))
-    return step
+    root = (square - precise(state["grad_avg"]).square()).sqrt_() if group["centered"] else square.sqrt()
+    return _over(group["lr"] / (1 - group["momentum"]), root, group["eps"])
 
 
 def _adagrad(group: Group, state: State) -> Tensor:
     lr = group["lr"] / (1 + (state["step"] - 1) * group["lr_decay"])
-    step: Tensor = lr / (precise(state["sum"]).sqrt() + group["eps"])
-    return step
+    return _over(lr, precise(state["sum"]).sqrt(), group["eps"])
 
 
 _MOMENT = "the optimizer's own metric, √v̂ + ε"

@@ -51,7 +51,9 @@ def soft_threshold_(weight: Tensor, threshold: float | Tensor, *, non_negative: 
     if non_negative:
         weight.sub_(threshold).clamp_(min=0)
     elif isinstance(threshold, Tensor):
-        weight.sub_(torch.clamp(weight, -threshold, threshold))
+        # Between −threshold and threshold: with one tensor less than torch.clamp makes for both bounds.
+        kept = torch.minimum(weight, threshold)
+        weight.sub_(torch.maximum(kept, threshold.neg(), out=kept))
     else:
         torch.ops.aten.softshrink.out(weight, threshold, out=weight)
 
