@@ -69,19 +69,19 @@ def inventory(model: nn.Module) -> list[Entry]:
     unregularized = listed({_without_wrappers(modules, path): m for path, m in modules.items() if lists(m)})
     entries = []
     for name, parameter in model.named_parameters():
-        owner, local_name = _owner(modules, name)
         names = aliases[id(parameter)]
+        owners = [_owner(modules, alias) for alias in names]
+        owner, local_name = owners[0]
         plain = [_without_wrappers(modules, alias) for alias in names]
         plain += [without_hooks(alias) for alias in plain]
         known = tuple(dict.fromkeys(names + plain))
         # A table that is tied to an output layer is an embedding in whichever order the two are listed.
-        is_table = any(isinstance(_owner(modules, alias)[0], _TABLES) for alias in names)
+        is_table = any(isinstance(holder, _TABLES) for holder, _ in owners)
         role = "embedding" if is_table else role_of(owner, local_name, parameter)
         said = {marks[n] for alias in names for n in (alias, without_hooks(alias)) if n in marks} if marks else set()
         is_listed = any(re.fullmatch(pattern, alias) for pattern in unregularized for alias in known)
         mark = mark_of(parameter, said, is_listed)
-        tied = tuple(alias for alias in names if alias != name)
-        entries.append(Entry(name, known, owner, local_name, role, mark, parameter, tied, modules))
+        entries.append(Entry(name, known, owner, local_name, role, mark, parameter, tuple(names[1:]), modules))
     return entries
 
 

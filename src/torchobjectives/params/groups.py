@@ -116,8 +116,9 @@ def _rates(
     if lr is None:
         raise ValueError("layer_decay multiplies lr: give param_groups the lr of the last layers too")
     depth = depths(model, entries)
-    # One object per depth: groups share a tensor only if it is the same one. Nothing multiplied where the factor is 1.
-    by_depth = {d: lr * layer_decay**distance if (distance := max(depth.values()) - d) else lr for d in depth.values()}
+    deepest = max(depth.values())
+    # One object per depth: parameters with a tensor as their rate share a group only if it is the same tensor.
+    by_depth = {d: lr * layer_decay ** (deepest - d) for d in set(depth.values())}
     return {entry: {"lr": by_depth[depth[entry]]} for entry in entries}
 
 

@@ -1,6 +1,6 @@
 """Optimizer state goes back to the parameters that it came from, or not at all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch.optim import Optimizer
@@ -90,7 +90,7 @@ def _difference(own: Sequence[str], saved: Sequence[str]) -> str | None:
         parts = [f"lacks {_first(missing)}"] if missing else []
         parts += [f"has {_first(foreign)}, which this optimizer does not"] if foreign else []
         return f"is of other parameters: it {' and '.join(parts)}"
-    for index, (mine, theirs) in enumerate(zip(own, saved, strict=True)):
+    for index, (mine, theirs) in enumerate(zip(own, saved, strict=False)):
         if mine != theirs:
             return f"is in another order: number {index} is {theirs!r} there, {mine!r} here"
     return None
@@ -103,9 +103,8 @@ def _first(names: Sequence[str], limit: int = 3) -> str:
 
 def _bare(names: Sequence[str]) -> list[str]:
     """Names without the prefixes of wrappers; a part ``module`` may be the user's own, and stays where it is needed."""
-
-    def without(parts: Callable[[str], bool]) -> list[str]:
-        return [".".join(part for part in name.split(".") if not parts(part)) for name in names]
-
-    bare = without(lambda part: part in (*WRAPPER_PARTS, "module"))
-    return bare if len(set(bare)) == len(names) else without(lambda part: part in WRAPPER_PARTS)
+    for parts in ((*WRAPPER_PARTS, "module"), WRAPPER_PARTS):
+        bare = [".".join(part for part in name.split(".") if part not in parts) for name in names]
+        if len(set(bare)) == len(names):
+            break
+    return bare
