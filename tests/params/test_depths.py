@@ -115,6 +115,23 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], dict[str, int]]] = {
         {**{f"0.{path}": depth for path, depth in VIT.items() if depth < 4}, "0.norm": 3, "0.head": 3, "1": 4},
     ),
     "stages": (stages, {"0": 1, "1.0": 2, "1.1": 3, "2": 4, "3.0": 5, "3.1": 6}),
+    "stages_of_one_block": (
+        lambda: Bare(
+            stem=nn.Conv1d(3, 2, 1),
+            stages=nn.Sequential(nn.Sequential(Block()), nn.Sequential(Block(), Block()), nn.Sequential(Block())),
+            last=nn.Sequential(Residual()),
+            fc=nn.Linear(2, 1),
+        ),
+        {"stem": 0, "stages.0": 1, "stages.1.0": 2, "stages.1.1": 3, "stages.2": 4, "last": 5, "fc": 6},
+    ),
+    "one_block": (
+        lambda: Bare(stem=nn.Conv1d(3, 2, 1), blocks=nn.ModuleList([Residual()]), norm=nn.LayerNorm(2)),
+        {"stem": 0, "blocks": 1, "norm": 2},
+    ),
+    "another_block_between": (
+        lambda: Bare(blocks=nn.ModuleList([Residual(), Block(), Residual()]), fc=nn.Linear(2, 1)),
+        {"blocks.0": 1, "blocks.1": 2, "blocks.2": 3, "fc": 4},
+    ),
     "sequences_as_blocks": (
         lambda: nn.Sequential(
             nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), nn.Sequential(nn.Linear(2, 2)), nn.Linear(2, 1)
@@ -132,6 +149,13 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], dict[str, int]]] = {
     "parametrized": (
         lambda: nn.Sequential(*(parametrizations.weight_norm(nn.Linear(2, 2)) for _ in range(3))),
         {"0": 1, "1": 2, "2": 3},
+    ),
+    "parametrized_head": (
+        lambda: Bare(
+            body=nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)),
+            head=nn.Sequential(*(parametrizations.weight_norm(nn.Linear(2, 2)) for _ in range(2))),
+        ),
+        {"body.0": 1, "body.1": 2, "head.0": 3, "head.1": 4},
     ),
     "tied_head": (
         lambda: tied(Bare(embed=nn.Embedding(2, 2), blocks=nn.Sequential(Block(), Block()), head=nn.Linear(2, 2))),
@@ -228,6 +252,7 @@ def test_long_rates_are_printed_short() -> None:
         (Bare(conv=nn.Conv1d(2, 2, 1), fc=nn.Linear(2, 1), act=nn.ReLU()), "it has: conv, fc"),
         (nn.Sequential(nn.Linear(2, 2), nn.ReLU()), "it has: 0"),
         (nn.LSTM(2, 2, num_layers=2), "it has: no layers"),
+        (nn.Sequential(Bare(conv=nn.Conv1d(2, 2, 1), fc=nn.Linear(2, 1))), "it has: 0"),
     ],
 )
 def test_a_model_without_a_sequence_of_layers(model: nn.Module, children: str) -> None:
@@ -316,3 +341,9 @@ def test_a_broken_partition_is_found() -> None:
     ):
         with pytest.raises(AssertionError, match=message):
             prove_partition(ParameterGroups(groups), entries)
+
+
+def test_the_partition_is_proven_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torchobjectives.params.groups._grouped", lambda options: ParameterGroups())
+    with pytest.raises(AssertionError, match=r"'0.weight' is in no group: a defect"):
+        param_groups(mlp())

@@ -124,12 +124,17 @@ def test_a_mark_outranks_what_the_model_lists() -> None:
 
 
 def test_the_list_of_a_submodule_under_wrappers() -> None:
-    model = nn.ModuleDict({"encoder": torch.compile(tokens_listed(), backend="eager"), "pos_embed": nn.Linear(2, 2)})
-    wanted = ["proj", "blocks.0.w", "blocks.1.weight"]
-    assert names(select.weights(), nn.DataParallel(model)) == [
-        *(f"module.encoder._orig_mod.{name}" for name in wanted),
-        "module.pos_embed.weight",
-    ]
+    class Listed(TokensListed):
+        def no_weight_decay(self) -> set[str]:
+            return {"proj", "blocks.1.weight"}
+
+    def compiled(model: nn.Module) -> nn.Module:
+        return torch.compile(model, backend="eager")
+
+    blocks = nn.Sequential(nn.Linear(2, 2), compiled(nn.Linear(2, 2)))
+    encoder = Listed(proj=parameter(2, 2), blocks=blocks)
+    model = nn.DataParallel(nn.ModuleDict({"encoder": compiled(encoder), "proj": nn.Linear(2, 2)}))
+    assert names(select.weights(), model) == ["module.encoder._orig_mod.blocks.0.weight", "module.proj.weight"]
 
 
 def test_frozen_ones_are_marked_too() -> None:
