@@ -224,7 +224,9 @@ if TYPE_CHECKING:
         Objective as Objective,
     )
     from torchobjectives.params import (
+        guard_loading as guard_loading,
         param_groups as param_groups,
+        parameter_table as parameter_table,
         select as select,
     )
     from torchobjectives.penalties import (
@@ -365,6 +367,7 @@ __all__ = [
     "ghmc_loss",
     "ghmr_loss",
     "global_mean",
+    "guard_loading",
     "hinge_loss",
     "hl_gauss_loss",
     "huber_loss",
@@ -388,6 +391,7 @@ __all__ = [
     "ohem_loss",
     "pairwise_auc_loss",
     "param_groups",
+    "parameter_table",
     "pearson_loss",
     "poisson_nll_loss",
     "poly1_loss",

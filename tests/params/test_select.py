@@ -3,10 +3,11 @@ import pickle
 import pytest
 import torch
 import torch.nn.utils.prune
+from hypothesis import given, settings, strategies as st
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from tests.params.zoo import ZOO, Bare, parameter
+from tests.params.zoo import ZOO, Bare, NormedLinear, parameter
 from torchobjectives.params import param_groups, select
 from torchobjectives.params._roles import inventory
 
@@ -124,7 +125,16 @@ def test_not_a_module() -> None:
         select.weights()([torch.zeros(2)])
 
 
-@pytest.mark.parametrize("selector", [select.weights(), select.matching("*.head.*", "a")])
+@pytest.mark.parametrize(
+    "selector",
+    [
+        select.weights(),
+        select.matching("*.head.*", "a"),
+        select.role("bias", "scale"),
+        *(make() for make in (select.biases, select.norm_scales, select.embeddings, select.scales, select.everything)),
+        select.everything() - (select.weights() | "a") & select.matching("b"),
+    ],
+)
 def test_repr_and_pickle_round_trip(selector: select.Selector) -> None:
     assert eval(repr(selector), {"select": select}) == selector
     assert pickle.loads(pickle.dumps(selector)) == selector
@@ -158,3 +168,100 @@ def test_selectors_are_told_apart_by_what_they_say() -> None:
     assert select.weights() == select.weights()
     assert select.matching("a") != select.matching("b")
     assert names(select.weights(), Bare(w=parameter(2, 2))) == ["w"]
+
+
+def test_roles_part_the_model() -> None:
+    model = nn.ModuleDict({name: build() for name, (build, _) in ZOO.items() if not name.startswith("lazy")})
+    by_role = {
+        "weight": select.weights(),
+        "bias": select.biases(),
+        "norm_scale": select.norm_scales(),
+        "embedding": select.embeddings(),
+        "scale": select.scales(),
+    }
+    wanted = {f"{name}.{local}": role for name in model for local, role in ZOO[name][1].items()}
+    found = [(name, role) for role, selector in by_role.items() for name in names(selector, model)]
+    assert len(found) == len(wanted)
+    assert dict(found) == wanted
+    for role, selector in by_role.items():
+        assert names(select.role(role), model) == names(selector, model)
+    assert names(select.role("bias", "scale"), model) == names(select.biases() | select.scales(), model)
+
+
+_SELECTORS = st.sampled_from(
+    [select.weights(), select.biases(), select.norm_scales(), select.matching("0.*"), select.of_type(nn.Linear)]
+)
+
+
+@given(left=_SELECTORS, right=_SELECTORS)
+@settings(deadline=None)
+def test_the_algebra_of_sets(left: select.Selector, right: select.Selector) -> None:
+    model = mlp()
+    a, b = set(names(left, model)), set(names(right, model))
+    for combined, wanted in ((left | right, a | b), (left & right, a & b), (left - right, a - b)):
+        assert names(combined, model) == [name for name, _ in model.named_parameters() if name in wanted]
+    everything = select.everything()
+    assert names(everything - left - right, model) == names(everything - (left | right), model)
+
+
+def test_strings_combine_as_patterns() -> None:
+    model = mlp()
+    assert names(select.weights() - "2.*", model) == ["0.weight"]
+    assert names(select.weights() | "1.bias", model) == ["0.weight", "1.bias", "2.weight"]
+    assert names(select.everything() & "*.bias" & "1.*", model) == ["1.bias"]
+
+
+@pytest.mark.parametrize(
+    "combined",
+    [
+        select.weights() | "*.wieght",
+        select.weights() & "*.wieght",
+        select.weights() - "*.wieght",
+        select.norm_scales() & "0.*" & "*.wieght",
+        select.matching("*.wieght") - select.everything(),
+    ],
+)
+def test_a_pattern_without_a_match_is_an_error_in_combinations(combined: select.Selector) -> None:
+    with pytest.raises(ValueError, match=r"'\*.wieght' matches no parameter. Did you mean '0.weight'"):
+        combined(mlp())
+
+
+def test_frozen_ones_are_left_out_of_combinations() -> None:
+    model = mlp()
+    model[0].requires_grad_(False)
+    assert names(select.everything() - select.biases(), model) == ["1.weight", "2.weight"]
+
+
+def test_words_between_selectors_are_errors() -> None:
+    with pytest.raises(TypeError, match=r"combine selectors by \|, & and -"):
+        select.weights() and select.biases()
+    with pytest.raises(TypeError, match=r"wanted a selector such as .*, got 3"):
+        select.weights() | 3  # type: ignore[operator]
+
+
+def test_by_type_with_what_is_inside_and_under_each_name() -> None:
+    model = nn.Sequential(nn.MultiheadAttention(2, 1, bias=False), nn.Embedding(3, 2), NormedLinear(2, 3))
+    model[2].weight = model[1].weight
+    assert names(select.of_type(nn.MultiheadAttention), model) == ["0.in_proj_weight", "0.out_proj.weight"]
+    assert names(select.of_type(nn.Linear), model) == ["0.out_proj.weight", "1.weight", "2.bias"]
+    assert names(select.of_type(nn.Embedding, nn.Conv1d), model) == ["1.weight"]
+    assert names(select.of_type(nn.Conv1d), model) == []
+    hidden = torch.compile(nn.Sequential(parametrizations.weight_norm(nn.Linear(2, 2))), backend="eager")
+    assert len(names(select.of_type(nn.Linear), hidden)) == 3
+
+
+def test_wrong_roles_and_types() -> None:
+    with pytest.raises(ValueError, match=r"role is 'biases', wanted one of .*Did you mean 'bias'"):
+        select.role("biases")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="at least one role"):
+        select.role()
+    with pytest.raises(TypeError, match=r"wants types such as nn.Linear, got Linear\("):
+        select.of_type(nn.Linear(2, 2))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="at least one type"):
+        select.of_type()
+
+
+def test_types_say_what_they_are() -> None:
+    selector = select.of_type(nn.Linear, nn.LayerNorm)
+    assert repr(selector) == "select.of_type(Linear, LayerNorm)"
+    assert pickle.loads(pickle.dumps(selector)) == selector

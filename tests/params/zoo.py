@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations
 
+from torchobjectives.params import select
+
 
 def parameter(*shape: int) -> nn.Parameter:
     return nn.Parameter(torch.linspace(-1, 1, max(1, int(torch.tensor(shape).prod()))).reshape(shape))
@@ -25,6 +27,14 @@ class LlamaRMSNorm(Bare):
 
 
 class HeadNorm2d(Bare):
+    pass
+
+
+class GemmaRMSNorm(Bare):
+    pass
+
+
+class LayerNorm2d(nn.LayerNorm):
     pass
 
 
@@ -138,12 +148,16 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], dict[str, str]]] = {
     "rms_norm": (lambda: nn.RMSNorm((2, 3)), {"weight": "norm_scale"}),
     "rms_look_alike": (lambda: LlamaRMSNorm(weight=parameter(4)), {"weight": "norm_scale"}),
     "norm_per_head": (lambda: HeadNorm2d(gamma=parameter(2, 4)), {"gamma": "norm_scale"}),
+    "zero_centred_norm": (lambda: GemmaRMSNorm(weight=parameter(4)), {"weight": "norm_scale"}),
+    "norm_subclass": (lambda: LayerNorm2d(4), {"weight": "norm_scale", "bias": "bias"}),
     "embedding": (lambda: nn.Embedding(5, 3), {"weight": "embedding"}),
     "embedding_bag": (lambda: nn.EmbeddingBag(5, 3), {"weight": "embedding"}),
     "embedding_subclass": (lambda: MyEmbedding(5, 3), {"weight": "embedding"}),
     "prelu": (lambda: nn.PReLU(4), {"weight": "scale"}),
     "layer_scale": (lambda: Bare(gamma=parameter(4, 1, 1)), {"gamma": "scale"}),
     "class_token": (lambda: Bare(cls_token=parameter(1, 1, 4)), {"cls_token": "scale"}),
+    "position_table": (lambda: Bare(pos_embed=parameter(1, 5, 4)), {"pos_embed": "weight"}),
+    "state_space": (lambda: Bare(A_log=parameter(4, 3), D=parameter(4)), {"A_log": "weight", "D": "scale"}),
     "temperature": (lambda: Bare(temperature=nn.Parameter(torch.tensor(1.0))), {"temperature": "scale"}),
     "bare_matrix": (lambda: Bare(projection=parameter(2, 3)), {"projection": "weight"}),
     "bias_free_word": (lambda: Bare(debiasing=parameter(2, 3)), {"debiasing": "weight"}),
@@ -192,6 +206,31 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], dict[str, str]]] = {
             "relative_attention_bias.weight": "embedding",
         },
     ),
+    "orthogonal": (
+        lambda: parametrizations.orthogonal(nn.Linear(3, 3)),
+        {"bias": "bias", "parametrizations.weight.original": "weight"},
+    ),
+    "parameter_dict": (
+        lambda: Bare(maps=nn.ParameterDict({"up": parameter(2, 3), "bias": parameter(3), "gain": parameter(3)})),
+        {"maps.up": "weight", "maps.bias": "bias", "maps.gain": "scale"},
+    ),
+    "encoder_layer": (
+        lambda: nn.TransformerEncoderLayer(4, 2, 8),
+        {
+            "self_attn.in_proj_weight": "weight",
+            "self_attn.in_proj_bias": "bias",
+            "self_attn.out_proj.weight": "weight",
+            "self_attn.out_proj.bias": "bias",
+            "linear1.weight": "weight",
+            "linear1.bias": "bias",
+            "linear2.weight": "weight",
+            "linear2.bias": "bias",
+            "norm1.weight": "norm_scale",
+            "norm1.bias": "bias",
+            "norm2.weight": "norm_scale",
+            "norm2.bias": "bias",
+        },
+    ),
     "weight_norm": (
         lambda: parametrizations.weight_norm(nn.Linear(1, 3)),
         {
@@ -227,4 +266,38 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], dict[str, str]]] = {
             "parametrizations.weight.original1": "weight",
         },
     ),
+}
+
+
+class TokensListed(Bare):
+    """As timm's models say it; the list may name what this one lacks."""
+
+    def no_weight_decay(self) -> set[str]:
+        return {"pos_embed", "blocks.*.table", "dist_token"}
+
+
+def tokens_listed() -> nn.Module:
+    blocks = nn.Sequential(Bare(table=parameter(3, 2), w=parameter(2, 2)), nn.Linear(2, 2))
+    return TokensListed(pos_embed=parameter(1, 5, 4), proj=parameter(4, 4), blocks=blocks)
+
+
+def marked_as_mamba() -> nn.Module:
+    model = Bare(A_log=parameter(4, 3), in_proj=nn.Linear(3, 2))
+    model.A_log._no_weight_decay = True  # type: ignore[union-attr]
+    return model
+
+
+def marked_by_hand() -> nn.Module:
+    model = tokens_listed()
+    select.mark(model, select.of_type(nn.Linear) - "*.bias")
+    return select.mark(model, "pos_embed", regularized=True)
+
+
+# Where what was said by hand decides: name: (module, what is regularized).
+MARKED: dict[str, tuple[Callable[[], nn.Module], set[str]]] = {
+    "listed": (tokens_listed, {"proj", "blocks.0.w", "blocks.1.weight"}),
+    "attribute": (marked_as_mamba, {"in_proj.weight"}),
+    "by_hand": (marked_by_hand, {"proj", "blocks.0.w", "pos_embed"}),
+    "frozen": (lambda: tokens_listed().requires_grad_(False), set()),
+    "norm_wanted": (lambda: select.mark(nn.LayerNorm(2), "weight", regularized=True), {"weight"}),
 }

@@ -25,8 +25,10 @@ from torchobjectives import (
     from_config,
     get,
     global_mean,
+    guard_loading,
     huber_loss,
     param_groups,
+    parameter_table,
     register,
     select,
     totals,
@@ -73,4 +75,11 @@ assert_type(objective.bind(model)(y_pred, y_true), Tensor)
 assert_type(ElasticNet(1e-3, 0.5, on=select.matching("*.weight")).value(model), Tensor)
 assert_type(GroupLasso(1e-3).value(model), Tensor)
 torch.optim.SGD(param_groups(model, lr=0.1, weight_decay=1e-4, rules=[("*.bias", {"lr": 0.5})]))
+chosen = select.weights() - "*.head.*" | select.role("bias", "scale") & select.of_type(nn.Linear, nn.Conv2d)
+assert_type(chosen, select.Selector)
+assert_type(chosen(model), list[tuple[str, nn.Parameter]])
+assert_type(select.mark(model, select.biases(), regularized=True), nn.Linear)
+assert_type([row.shape for row in parameter_table(model)], list[tuple[int, ...] | None])
+optimizer = torch.optim.AdamW(param_groups(model, lr=0.1, layer_decay=0.75, rules=[(chosen, {"lr": 0.5})]))
+guard_loading(optimizer).remove()
 assert_type(torchobjectives.functional.mse_loss(y_pred, y_true), Tensor)

@@ -1,9 +1,9 @@
 """What mypy --strict must reject: every line that ends in ``# E: <code>``, and no other."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from torchobjectives import FocalLoss, HuberLoss, Loss, huber_loss, mse_loss
+from torchobjectives import FocalLoss, HuberLoss, Loss, huber_loss, mse_loss, select
 
 y = torch.zeros(3)
 
@@ -20,6 +20,9 @@ HuberLoss(reduction="men")  # E: arg-type
 FocalLoss()(y)  # E: call-arg
 FocalLoss()(y, y, y)  # E: call-arg
 FocalLoss()(y, y, wieght=y)  # E: call-arg
+select.role("biases")  # E: arg-type
+select.weights() | 3  # E: operator
+select.mark(nn.Linear(2, 2).weight)  # E: type-var
 
 
 class Sub(HuberLoss):  # E: misc

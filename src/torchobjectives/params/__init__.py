@@ -2,5 +2,15 @@
 
 from torchobjectives.params import select
 from torchobjectives.params.groups import ParameterGroups, param_groups
+from torchobjectives.params.loading import guard_loading
+from torchobjectives.params.table import ParameterRow, ParameterTable, parameter_table
 
-__all__ = ["ParameterGroups", "param_groups", "select"]
+__all__ = [
+    "ParameterGroups",
+    "ParameterRow",
+    "ParameterTable",
+    "guard_loading",
+    "param_groups",
+    "parameter_table",
+    "select",
+]

@@ -1,8 +1,8 @@
 """What each parameter of a model is for: decided by its owner, its own name and its dimensions."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from torch import Tensor, nn
@@ -11,6 +11,8 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.optim.swa_utils import AveragedModel
+
+from torchobjectives.params._marks import Mark, listed, lists, mark_of, written
 
 Role: TypeAlias = Literal["weight", "bias", "norm_scale", "embedding", "scale"]
 
@@ -24,7 +26,7 @@ _LAYER_WEIGHT = re.compile(r"((in|q|k|v)_proj_)?weight(_(ih|hh|hr)(_l\d+)?(_reve
 # A module that the user's own class names a norm: its scale goes by one of these names.
 _SCALE = re.compile(r"weight|scale|gamma|gain|g|w")
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
-_WRAPPER_PARTS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+WRAPPER_PARTS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,18 @@ class Entry:
     owner: nn.Module  # the layer that it belongs to
     local_name: str  # its name there
     role: Role
+    mark: Mark | None  # what was said of it by hand, which outranks the role
     parameter: nn.Parameter
+    tied: tuple[str, ...]  # the further names under which the model lists it
+    modules: Mapping[str, nn.Module] = field(repr=False)  # all of the model, by path
+
+    def within(self) -> list[nn.Module]:
+        """The modules that hold it, from the outside in, under each of its names."""
+        paths = []
+        for name in (self.name, *self.tied):
+            parts = name.split(".")[:-1]
+            paths += [".".join(parts[:count]) for count in range(len(parts) + 1)]
+        return [self.modules[path] for path in dict.fromkeys(paths)]
 
     @property
     def trainable(self) -> bool:
@@ -52,16 +65,23 @@ def inventory(model: nn.Module) -> list[Entry]:
     aliases: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         aliases.setdefault(id(parameter), []).append(name)
+    marks = written(modules)
+    unregularized = listed({_without_wrappers(modules, path): m for path, m in modules.items() if lists(m)})
     entries = []
     for name, parameter in model.named_parameters():
-        owner, local_name = _owner(modules, name)
         names = aliases[id(parameter)]
+        owners = [_owner(modules, alias) for alias in names]
+        owner, local_name = owners[0]
         plain = [_without_wrappers(modules, alias) for alias in names]
-        plain += [_without_hooks(alias) for alias in plain]
+        plain += [without_hooks(alias) for alias in plain]
+        known = tuple(dict.fromkeys(names + plain))
         # A table that is tied to an output layer is an embedding in whichever order the two are listed.
-        is_table = any(isinstance(_owner(modules, alias)[0], _TABLES) for alias in names)
+        is_table = any(isinstance(holder, _TABLES) for holder, _ in owners)
         role = "embedding" if is_table else role_of(owner, local_name, parameter)
-        entries.append(Entry(name, tuple(dict.fromkeys(names + plain)), owner, local_name, role, parameter))
+        said = {marks[n] for alias in names for n in (alias, without_hooks(alias)) if n in marks} if marks else set()
+        is_listed = any(re.fullmatch(pattern, alias) for pattern in unregularized for alias in known)
+        mark = mark_of(parameter, said, is_listed)
+        entries.append(Entry(name, known, owner, local_name, role, mark, parameter, tuple(names[1:]), modules))
     return entries
 
 
@@ -157,12 +177,12 @@ def _without_wrappers(modules: dict[str, nn.Module], name: str) -> str:
     kept, parts = [], name.split(".")
     for i, part in enumerate(parts):
         wrapped = part == "module" and isinstance(modules[".".join(parts[:i])], _WRAPPERS)
-        if part not in _WRAPPER_PARTS and not wrapped:
+        if part not in WRAPPER_PARTS and not wrapped:
             kept.append(part)
     return ".".join(kept)
 
 
-def _without_hooks(name: str) -> str:
+def without_hooks(name: str) -> str:
     """The name of the tensor that parametrizations or the older hooks take the place of: ``0.weight``, ``0.bias``."""
     name = re.sub(r"(?:^|(?<=\.))parametrizations\.(\w+)\.original\d*$", r"\1", name)
     return re.sub(r"((?:^|\.)(?:\w*weight\w*|bias))_(?:orig|v|g)$", r"\1", name)
@@ -170,5 +190,8 @@ def _without_hooks(name: str) -> str:
 
 def describe(entries: Sequence[Entry], limit: int = 8) -> str:
     """``'fc.weight' (weight), 'fc.bias' (bias) …``: what a message says is there."""
-    shown = [f"{e.name!r} ({e.role}{'' if e.trainable else ', frozen'})" for e in entries[:limit]]
+    shown = [
+        f"{e.name!r} ({e.role}{f', marked {e.mark}' if e.mark else ''}{'' if e.trainable else ', frozen'})"
+        for e in entries[:limit]
+    ]
     return ", ".join(shown) + (f" and {len(entries) - limit} more" if len(entries) > limit else "") or "none"

@@ -1,12 +1,13 @@
 """Penalties whose proximal step has a closed form: what L1, L2, ElasticNet and GroupLasso share."""
 
 import abc
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from torchobjectives.params._roles import Entry, Role
+from torchobjectives.params._roles import Entry, Role, inventory
 from torchobjectives.penalties._anchors import Anchors, Towards, anchors, difference, restore_
 from torchobjectives.penalties._penalty import Penalty, checked_on, precise, selected, total
 from torchobjectives.penalties._prox import Groups, Mix, shrink_
@@ -77,11 +78,11 @@ class Norm(Penalty):
         """
         if isinstance(self.towards, Anchors) or callable(self.coefficient):
             raise ValueError(f"{self!r} needs the name of the tensor or the number of the step, which prox has not.")
-        parameter = nn.Parameter(weight.detach().clone(), requires_grad=False)
+        holder = nn.ParameterDict({"weight": nn.Parameter(weight.detach().clone(), requires_grad=False)})
         role: Role = "weight" if weight.ndim >= 2 else "scale"
-        entry = Entry("weight", ("weight",), nn.Module(), "weight", role, parameter)
-        proximal_step_(parameter, self.mix(self.coefficient), step, self.piece(entry))
-        return parameter.data
+        piece = self.piece(replace(inventory(holder)[0], role=role))
+        proximal_step_(piece.weight, self.mix(self.coefficient), step, piece)
+        return piece.weight.detach()
 
 
 def proximal_step_(weight: Tensor, mix: Mix, step: float | Tensor, piece: Piece) -> None:
