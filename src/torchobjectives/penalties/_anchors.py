@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import torch
 from torch import Tensor, nn
 
 from torchobjectives._validate import near, number
 from torchobjectives.params._roles import Entry
+from torchobjectives.penalties._sharding import equal, is_sharded, local, placed
 
 
 class Anchors:
@@ -17,7 +17,7 @@ class Anchors:
         self._weights = {name: weight.detach().clone() for name, weight in weights.items()}
 
     def of(self, entry: Entry) -> Tensor:
-        """The anchor of a parameter, found by any of its names; on its device from the first time on.
+        """The anchor of a parameter, found by any of its names; on its device, and cut as it is, from then on.
 
         Raises:
             ValueError: there is none, or one of another shape.
@@ -33,6 +33,8 @@ class Anchors:
             )
         if anchor.device != entry.parameter.device:
             anchor = self._weights[name] = anchor.to(entry.parameter.device)
+        if is_sharded(anchor) or is_sharded(entry.parameter):
+            anchor = self._weights[name] = placed(anchor, entry.parameter)
         return anchor
 
     def __repr__(self) -> str:
@@ -64,21 +66,21 @@ def anchors(towards: object) -> float | Anchors | None:
 
 
 def difference(weight: Tensor, anchor: float | Tensor | None) -> Tensor:
-    """``weight − anchor``, in the weight's dtype."""
+    """``weight − anchor``, in the weight's dtype; of the part that is here."""
     if anchor is None:
         return weight
-    return weight - (anchor.to(weight.dtype) if isinstance(anchor, Tensor) else anchor)
+    return weight - (local(anchor).to(weight.dtype) if isinstance(anchor, Tensor) else anchor)
 
 
 def restore_(difference: Tensor, anchor: float | Tensor | None) -> Tensor:
     """``anchor + difference``, in place: exactly the anchor where the difference is 0."""
     if anchor is None:
         return difference
-    return difference.add_(anchor.to(difference.dtype) if isinstance(anchor, Tensor) else anchor)
+    return difference.add_(local(anchor).to(difference.dtype) if isinstance(anchor, Tensor) else anchor)
 
 
 def same(one: float | Tensor | None, other: float | Tensor | None) -> bool:
     """Whether two anchors of one parameter are the same."""
     if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one is other or torch.equal(one, other)
+        return one is other or equal(one, other)
     return type(one) is type(other) and one == other

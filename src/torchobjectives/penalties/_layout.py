@@ -59,8 +59,7 @@ def _by_input(entry: Entry) -> Layout:
     if isinstance(kernel, _ConvTransposeNd):  # (in, out/groups, *kernel)
         return lambda tensor: Grouped(tensor, 1)
     if kernel is not None:  # (out, in/groups, *kernel): a channel feeds its own block of outputs only
-        blocks = kernel.groups
-        return lambda tensor: Grouped(torch.unflatten(tensor, 0, (blocks, -1)).movedim(1, 2), 2)
+        return _second_axis(entry, kernel)
     if isinstance(owner, nn.Bilinear):  # (out, in1, in2)
         return lambda tensor: Grouped(tensor.movedim(0, -1), 2)
     return lambda tensor: Grouped(tensor.movedim(-2, -1), tensor.ndim - 1)  # (*, out, in)
@@ -75,8 +74,7 @@ def _by_output(entry: Entry) -> Layout:
         return _one_each
     kernel = _kernel_of(entry)
     if isinstance(kernel, _ConvTransposeNd):  # (in, out/groups, *kernel): an output takes its own block of inputs only
-        blocks = kernel.groups
-        return lambda tensor: Grouped(torch.unflatten(tensor, 0, (blocks, -1)).movedim(2, 1), 2)
+        return _second_axis(entry, kernel)
     if kernel is not None or isinstance(owner, nn.Bilinear):
         return lambda tensor: Grouped(tensor, 1)
     return lambda tensor: Grouped(tensor, tensor.ndim - 1)  # (*, out, in)
@@ -86,6 +84,15 @@ def _kernel_of(entry: Entry) -> _ConvNd | None:
     """The convolution whose kernel this is; it may also own matrices of another kind, such as low-rank adapters."""
     owner = entry.owner
     return owner if isinstance(owner, _ConvNd) and entry.parameter.ndim == len(owner.kernel_size) + 2 else None
+
+
+def _second_axis(entry: Entry, kernel: _ConvNd) -> Layout:
+    """One group is a channel along the second axis, together with its own block along the first."""
+    if kernel.groups == 1:
+        return lambda tensor: Grouped(tensor.movedim(1, 0), 1)
+    # The size of a block, not how many there are: that holds for a part of the tensor too.
+    block = entry.parameter.shape[0] // kernel.groups
+    return lambda tensor: Grouped(torch.unflatten(tensor, 0, (-1, block)).movedim(2, 1), 2)
 
 
 def _one_each(tensor: Tensor) -> Grouped:

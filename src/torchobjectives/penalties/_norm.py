@@ -11,6 +11,7 @@ from torchobjectives.params._roles import Entry, Role, inventory
 from torchobjectives.penalties._anchors import Anchors, Towards, anchors, difference, restore_
 from torchobjectives.penalties._penalty import Penalty, checked_on, precise, selected, total
 from torchobjectives.penalties._prox import Groups, Mix, shrink_
+from torchobjectives.penalties._sharding import Everyone, local, peers, total_of
 from torchobjectives.penalties.schedules import Coefficient, checked_coefficient
 
 
@@ -64,7 +65,7 @@ class Norm(Penalty):
     def measure(self, pieces: list[Piece], coefficient: float) -> Tensor:
         """The penalty of these tensors at a coefficient."""
         unit = self.mix(1.0)
-        return coefficient * total([_measure(piece, unit) for piece in pieces])
+        return coefficient * total_of([part for piece in pieces for part in _measure(piece, unit)], total)
 
     def prox(self, weight: Tensor, step: float | Tensor) -> Tensor:
         """The minimiser over x of ``R(x) + ½ Σ (x − weight)²/step``, for one bare tensor.
@@ -81,13 +82,17 @@ class Norm(Penalty):
         holder = nn.ParameterDict({"weight": nn.Parameter(weight.detach().clone(), requires_grad=False)})
         role: Role = "weight" if weight.ndim >= 2 else "scale"
         piece = self.piece(replace(inventory(holder)[0], role=role))
-        proximal_step_(piece.weight, self.mix(self.coefficient), step, piece)
+        step = local(step) if isinstance(step, Tensor) else step
+        proximal_step_(local(piece.weight.detach()), self.mix(self.coefficient), step, piece)
         return piece.weight.detach()
 
 
 def proximal_step_(weight: Tensor, mix: Mix, step: float | Tensor, piece: Piece) -> None:
-    """Move a tensor to its proximal point, in place; half precision by way of float32."""
-    if not weight.numel():
+    """Move a tensor to its proximal point, in place; half precision by way of float32.
+
+    Weight and step are what this process holds of them. One that holds nothing of a group still has to listen.
+    """
+    if not weight.numel() and not (piece.groups and piece.groups.members.across):
         return
     if piece.anchor is None and weight.dtype.itemsize >= 4:
         shrink_(weight, mix, step, piece.groups)
@@ -99,8 +104,8 @@ def proximal_step_(weight: Tensor, mix: Mix, step: float | Tensor, piece: Piece)
 
 
 def slope(piece: Piece, mix: Mix) -> Tensor:
-    """The gradient; 0 at a weight of 0 and in a group of zeros, where there are many."""
-    d = difference(precise(piece.weight.detach()), piece.anchor)
+    """The gradient, of the part that is here; 0 at a weight of 0 and in a group of zeros, where there are many."""
+    d = difference(precise(local(piece.weight.detach())), piece.anchor)
     parts = []
     if mix.l2:
         parts.append(mix.l2 * d)
@@ -116,16 +121,19 @@ def slope(piece: Piece, mix: Mix) -> Tensor:
     return sum(parts[1:], parts[0]) if parts else torch.zeros_like(d)
 
 
-def _measure(piece: Piece, mix: Mix) -> Tensor:
-    d = difference(precise(piece.weight), piece.anchor)
+def _measure(piece: Piece, mix: Mix) -> list[tuple[Tensor, Everyone]]:
+    """What this process adds to the value, and who else adds to it."""
+    d, everyone = difference(precise(local(piece.weight)), piece.anchor), peers(piece.weight)
     parts = []
     if mix.l1:
-        parts.append(mix.l1 * d.abs().sum())
+        parts.append((mix.l1 * d.abs().sum(), everyone))
     if mix.l2:
-        parts.append(mix.l2 / 2 * _real(d).square().sum())
+        parts.append((mix.l2 / 2 * _real(d).square().sum(), everyone))
     if mix.group and piece.groups is not None:
-        parts.append(mix.group * _lengths(d, piece.groups))
-    return sum(parts[1:], parts[0]) if parts else _real(d).sum() * 0
+        # Who shares a group has its whole length already.
+        others = tuple(peer for peer in everyone if peer not in piece.groups.members.across)
+        parts.append((mix.group * _lengths(d, piece.groups), others))
+    return parts or [(_real(d).sum() * 0, everyone)]
 
 
 def _real(d: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchobjectives._validate import whole
 from torchobjectives.penalties._data import Smooth, proximal_value
 from torchobjectives.penalties._methods import Carried
+from torchobjectives.penalties._sharding import is_sharded
 from torchobjectives.penalties._steps import Targets
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ def polish(
 ) -> float:
     """Accelerated proximal gradient with backtracking and restarts; returns the objective."""
     whole(steps=steps, low=1)
+    if any(is_sharded(parameter) for parameter in model.parameters()):
+        raise ValueError(
+            "polish takes gradients of whole weights, and those of this model are spread over processes: load its full "
+            'state_dict in one process and polish there, or train with method="dual_averaging".'
+        )
     smooth = Smooth(objective, model, loader, terms, step)
     weights = [parameter.detach() for parameter in smooth.parameters]
     best, size, inertia = [weight.clone() for weight in weights], FIRST_STEP, 1.0

@@ -93,13 +93,13 @@ def _in_metric(z: Tensor, step: Tensor, bound: float, dims: int, members: Member
     pull = bound * step
     # A step of 0 leaves its weight alone; 0/0 says nothing about it.
     scaled = torch.where(z == 0, z, z / pull)
-    dead = members.total(scaled.square(), dims) <= 1
-    length = members.total(z.square(), dims).sqrt()
-    t = (length - members.largest(pull, dims)).clamp(min=0)
+    reach, square = members.totals(scaled.square(), z.square(), dims)
+    dead = reach <= 1
+    t = (square.sqrt() - members.largest(pull, dims)).clamp(min=0)
     for _ in range(NEWTON_STEPS):
         part = z.square() / (t + pull).square()
         part = torch.where(z == 0, 0.0, part)
-        size = members.total(part, dims).sqrt()
-        slope = members.total(part / (t + pull), dims)
-        t = t + torch.where(dead, 0.0, (size - 1) * size.square() / slope)
+        square, slope = members.totals(part, part / (t + pull), dims)
+        size = square.sqrt()
+        t = t + torch.where(dead, 0.0, (size - 1) * square / slope)
     return torch.where(dead, 0.0, z * t / (t + pull))

@@ -11,6 +11,7 @@ from torchobjectives.penalties._methods import STEPWISE, Carried
 from torchobjectives.penalties._norm import Norm, Piece, proximal_step_, slope
 from torchobjectives.penalties._optimizers import facts_of, takes_part
 from torchobjectives.penalties._prox import Mix
+from torchobjectives.penalties._sharding import local, local_gradient, local_state, placed, spread, whole
 from torchobjectives.penalties.norms import L2
 from torchobjectives.penalties.schedules import at
 
@@ -63,7 +64,7 @@ class Targets:
             if not takes_part(optimizer, parameter):
                 continue
             state = optimizer.state[parameter]
-            size = facts.step(optimizer.param_groups[target.group], state)
+            size = facts.step(optimizer.param_groups[target.group], local_state(state, parameter))
             if target.averaged:
                 _average(target, parameter, state, size)
             else:
@@ -99,9 +100,11 @@ def _joined(one: Target, other: Target) -> Target:
 def _proximal(target: Target, parameter: Tensor, size: float | Tensor, step: int) -> None:
     (first, *_) = target.penalties
     if isinstance(first, Norm):
-        proximal_step_(parameter, target.mix(step), size, target.piece)
-    else:
-        parameter.copy_(first.prox(parameter.detach(), size))
+        proximal_step_(local(parameter), target.mix(step), size, target.piece)
+        return
+    # One's own proximal step may need all of the tensor.
+    size = whole(spread(size, parameter)) if isinstance(size, Tensor) else size
+    parameter.copy_(placed(first.prox(whole(parameter.detach()), size), parameter))
 
 
 def _average(target: Target, parameter: Tensor, state: dict[str, Any], size: float | Tensor) -> None:
@@ -110,15 +113,16 @@ def _average(target: Target, parameter: Tensor, state: dict[str, Any], size: flo
     The noise of single steps averages out in that point, so the zeros are those of the mean gradient.
     """
     if POINT in state:
-        before = state[POINT].clone()
-        _proximal(target, before, state[SPAN], 0)
+        before, span = state[POINT].clone(), local_state(state, parameter)[SPAN]
+        _proximal(target, before, span, 0)
         # What the optimizer did to the weights, it does to the point.
         state[POINT].add_(parameter - before)
-        state[SPAN] = state[SPAN] + size
+        size = span + size
     else:
-        state[POINT], state[SPAN] = parameter.detach().clone(), size
+        state[POINT] = parameter.detach().clone()
+    state[SPAN] = spread(size, parameter) if isinstance(size, Tensor) else size
     parameter.copy_(state[POINT])
-    _proximal(target, parameter, state[SPAN], 0)
+    _proximal(target, parameter, size, 0)
 
 
 class Gradients:
@@ -144,13 +148,14 @@ class Gradients:
                 for piece in live:
                     own = slope(piece, mix) * descends[id(piece.weight)]
                     own = own if scale is None else own * scale
-                    piece.weight.grad.add_(own.to(piece.weight.grad.dtype))  # type: ignore[union-attr]
+                    gradient = local_gradient(piece.weight)
+                    gradient.add_(own.to(gradient.dtype))
 
 
 def _add_weights(pieces: list[Piece], coefficient: float, descends: dict[int, float]) -> None:
     """``grad += coefficient·w`` for many tensors at once."""
     for sign in (1.0, -1.0):
-        weights = [piece.weight.detach() for piece in pieces if descends[id(piece.weight)] == sign]
-        gradients = [piece.weight.grad for piece in pieces if descends[id(piece.weight)] == sign]
+        weights = [local(piece.weight.detach()) for piece in pieces if descends[id(piece.weight)] == sign]
+        gradients = [local_gradient(piece.weight) for piece in pieces if descends[id(piece.weight)] == sign]
         if weights:
-            torch._foreach_add_(gradients, weights, alpha=sign * coefficient)  # type: ignore[arg-type]
+            torch._foreach_add_(gradients, weights, alpha=sign * coefficient)

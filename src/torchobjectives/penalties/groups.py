@@ -11,7 +11,7 @@ from torchobjectives.penalties._layout import Axis, layout
 from torchobjectives.penalties._norm import Norm, called, settle, shown, variable, where
 from torchobjectives.penalties._penalty import On
 from torchobjectives.penalties._prox import Groups, Mix
-from torchobjectives.penalties._sharding import Members
+from torchobjectives.penalties._sharding import members, shape_only
 from torchobjectives.penalties.schedules import Coefficient
 
 __all__ = ["GroupLasso"]
@@ -80,8 +80,9 @@ class GroupLasso(Norm):
     def groups_of(self, entry: Entry) -> Groups:
         """The groups of a tensor."""
         cut = layout(entry, self.axis)
-        size = cut(entry.parameter).members
-        return Groups(cut, Members(), math.sqrt(size) if self.group_weights == "sqrt_size" else 1.0)
+        size = cut(shape_only(entry.parameter)).members
+        factor = math.sqrt(size) if self.group_weights == "sqrt_size" else 1.0
+        return Groups(cut, members(entry.name, entry.parameter, cut), factor)
 
     def formula(self) -> str:
         """``λ·Σ√|g|·‖w_g‖``."""
