@@ -10,6 +10,7 @@ import polars as pl
 import torch
 from torch import nn
 
+from torchobjectives import L2
 from torchobjectives.workbench.text import number
 
 if TYPE_CHECKING:
@@ -87,10 +88,11 @@ def use(prepared: "Prepared", network: nn.Module) -> dict[str, Any] | None:
 
 
 def sparsity(prepared: "Prepared", fitted: "Fitted") -> dict[str, int]:
-    """Return how many of the penalised weights are exactly 0, and how many columns of the data are still read."""
+    """Return how many of the weights that penalties may make 0 are 0, and how many columns are still read."""
     penalised = {
         id(weight): weight
         for penalty in fitted.objective.penalties.values()
+        if not isinstance(penalty, L2)
         for weight in (piece.weight for piece in penalty.pieces(fitted.network))
     }.values()
     read = use(prepared, fitted.network)
