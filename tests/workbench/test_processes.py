@@ -10,7 +10,7 @@ import pytest
 
 FLAGS = (
     *("fit", "people.csv", "--target", "label", "--epochs", "2", "--batch-size", "30", "--device", "cpu"),
-    *("--class-weight", "balanced", "--l2", "1e-3"),
+    *("--class-weight", "balanced", "--l1", "1e-3", "--l2", "1e-3"),
 )
 LAUNCHERS = {
     "lightning": [sys.executable, "-m", "torchobjectives"],

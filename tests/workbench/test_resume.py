@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from tests.workbench.conftest import Fit
 from torchobjectives import cli
-from torchobjectives.workbench import folders, resuming, run, training
+from torchobjectives.workbench import batches, folders, resuming, run
 from torchobjectives.workbench.callbacks import StoppedError
 from torchobjectives.workbench.config import FitOptions, RunConfig
 from torchobjectives.workbench.errors import InputError
@@ -392,9 +392,9 @@ def test_a_run_is_continued_with_its_own_options(
 
 def test_order_and_random_numbers_follow_from_seed_and_epoch() -> None:
     def epoch(seed: int, number: int, **more: int) -> list[list[int]]:
-        batches = training.Batches(10, RunConfig(dataset="wine", seed=seed, batch_size=4), **more)
-        batches.set_epoch(number)
-        return list(batches)
+        dealt = batches.Batches(10, RunConfig(dataset="wine", seed=seed, batch_size=4), **more)
+        dealt.set_epoch(number)
+        return list(dealt)
 
     assert epoch(0, 3) == epoch(0, 3)
     assert epoch(0, 3) != epoch(0, 4)

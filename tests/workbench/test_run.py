@@ -57,7 +57,8 @@ def test_what_a_run_leaves(csv: Path, fit: Fit, task: str) -> None:
     assert set(Path().iterdir()) - before == {Path("out")}
 
     written = scores(folder)
-    assert list(written) == ["task", "status", "valid", "baseline", "epochs", *(["threshold"] * (task == "binary"))]
+    threshold = ["threshold"] * (task == "binary")
+    assert list(written) == ["task", "status", "valid", "baseline", "epochs", *threshold, "sparsity"]
     assert written["epochs"] == {"done": 2, "of": 2, "best": None}
     assert (written["task"], written["status"]) == (task, "done")
     for part in ("valid", "baseline"):

@@ -15,12 +15,17 @@ from torchobjectives.workbench.errors import InputError
 
 Task = Literal["binary", "multiclass", "regression"]
 Dataset = Literal["breast_cancer", "digits", "wine", "diabetes", "two_rings"]
+PenaltyMethod = Literal["auto", "proximal", "dual_averaging", "gradient", "loss"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
 
 # A linear model has one convex layer and bears larger steps; sgd lacks Adam's scaling of each weight.
 LEARNING_RATES = {"mlp": 1e-3, "linear": 1e-2}
 SGD_FACTOR = 10
 LARGEST = 2**31 - 1
+POLISH = 50
+PENALTIES = ("l1", "l2", "elastic_net", "group_lasso")
+# Without any penalty these have nothing to speak of.
+ABOUT_PENALTIES = ("penalty_on", "penalty_method", "polish")
 # How a run is asked for, not what it is: these never come from a stored configuration.
 ASKED = {"config", "resume", "overwrite"}
 OTHER_WORDS = {
@@ -52,9 +57,26 @@ class FitOptions(BaseModel):
     "0.5 * focal_loss" is half of one. By default the task's proper one: binary_cross_entropy_loss,
     cross_entropy_loss, mse_loss."""
     l1: float = Field(default=0.0, ge=0)
-    """Coefficient of the L1 penalty on weights."""
+    """Coefficient of the L1 penalty on weights, λ·Σ|w|: weights become exactly 0."""
     l2: float = Field(default=0.0, ge=0)
-    """Coefficient of the L2 penalty on weights."""
+    """Coefficient of the L2 penalty on weights, ½·λ·Σw²."""
+    elastic_net: float = Field(default=0.0, ge=0)
+    """Coefficient of the elastic net on weights, λ·(r·Σ|w| + (1−r)/2·Σw²), where r is --l1-ratio."""
+    l1_ratio: float = Field(default=0.5, ge=0, le=1)
+    """Share of L1 in the elastic net: 1 is L1 alone, 0 is L2."""
+    group_lasso: float = Field(default=0.0, ge=0)
+    """Coefficient of the group lasso, λ·Σ√|g|·‖w_g‖: all weights of an input become 0 together. With --l1 it is the
+    sparse group lasso."""
+    penalty_on: Literal["weights", "first-layer"] = "weights"
+    """What --l1, --elastic-net and --group-lasso speak of: the weights of all layers, or of the first alone, which
+    reads the columns. --l2 speaks of all."""
+    penalty_method: PenaltyMethod = "auto"
+    """How penalties reach the weights. auto: proximal, and for L2 its exact slope. proximal: a step after each of the
+    optimizer's, which gives exact zeros. dual_averaging: the same on the sum of all steps. gradient: the slope is
+    added to the gradients. loss: through the loss. The last two give no exact zeros."""
+    polish: int | None = Field(default=None, ge=0, le=LARGEST)
+    """Steps on all training rows at once when training is over, after which the zeros are those of the minimum. By
+    default 50 where weights shall become 0 by proximal steps, without --dropout, --patience and --monitor."""
     class_weight: Literal["none", "balanced"] = "none"
     """balanced: rows weigh the more, the rarer their class is in the training rows (rows / (classes · count))."""
     pos_weight: Literal["none", "balanced"] = "none"
@@ -82,7 +104,8 @@ class FitOptions(BaseModel):
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     """Optimizer; sgd has momentum 0.9."""
     weight_decay: float = Field(default=0.0, ge=0)
-    """The optimizer's weight decay on weights (not on biases)."""
+    """The optimizer's own weight decay on weights (not on biases): ½·λ·Σw² with adam and sgd, which --l2 is, too; with
+    adamw no L2."""
     valid: float = Field(default=0.2, gt=0, lt=1)
     """Share of the rows held out for validation."""
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -129,6 +152,20 @@ class FitOptions(BaseModel):
         return LEARNING_RATES[self.model] * (SGD_FACTOR if self.optimizer == "sgd" else 1)
 
     @property
+    def makes_zeros(self) -> bool:
+        """Whether a penalty is there under which weights become exactly 0."""
+        return bool(self.l1 or self.group_lasso or self.elastic_net * self.l1_ratio)
+
+    @property
+    def polishing(self) -> int:
+        """Steps on all training rows at the end: those asked for, else the default of the penalties."""
+        if self.polish is not None:
+            return self.polish
+        stepwise = self.penalty_method in ("auto", "proximal")
+        # Whoever keeps the best epoch's weights wants those.
+        return POLISH if self.makes_zeros and stepwise and not self.dropout and self.watched is None else 0
+
+    @property
     def watched(self) -> str | None:
         """What decides which epoch is best; None where the last one's weights are kept."""
         return self.monitor if self.monitor is not None else "objective" if self.patience else None
@@ -150,6 +187,23 @@ class RunConfig(FitOptions):
                 raise ValueError(f"{what} {str(path)!r}: a NUL character can be in no name; correct it")
         if self.data is not None and self.target is None:
             raise ValueError("--target is missing: name the column to predict")
+        return self
+
+    @model_validator(mode="after")
+    def _penalties_fit(self) -> Self:
+        if self.polish and self.dropout:
+            raise ValueError(
+                "--polish takes the same objective at each step, which --dropout changes: drop one of them"
+            )
+        if self.polish and self.penalty_method in ("gradient", "loss"):
+            raise ValueError(f"--polish needs proximal steps, which --penalty-method {self.penalty_method} has none of")
+        # A coefficient of 0 that is asked for, as in a series of runs, is a penalty all the same.
+        asked = [name for name in PENALTIES if getattr(self, name) or name in self.model_fields_set]
+        for name in ABOUT_PENALTIES:
+            if not asked and getattr(self, name) != FitOptions.model_fields[name].get_default():
+                raise ValueError(f"--{name.replace('_', '-')} is about penalties, and there is none: add --l1, for one")
+        if self.l1_ratio != FitOptions.model_fields["l1_ratio"].get_default() and "elastic_net" not in asked:
+            raise ValueError("--l1-ratio is about --elastic-net, which is not given: add it")
         return self
 
     @property

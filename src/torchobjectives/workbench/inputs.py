@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from torchobjectives.workbench import own
+from torchobjectives.workbench.batches import Data, fingerprint
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.contents import INPUTS
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import parse_loss, weighted
-from torchobjectives.workbench.training import Data, fingerprint
 
 
 def described(config: RunConfig, *parts: Data) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from torchobjectives import L1, L2, Loss, Objective, as_loss, get, links
+from torchobjectives import L1, L2, ElasticNet, GroupLasso, Loss, Objective, as_loss, get, links
 from torchobjectives._exports import numbered, snake_case
 from torchobjectives._link import IDENTITY, LOGIT, SOFTMAX, Link
 from torchobjectives._loss import name_of
@@ -19,8 +19,9 @@ from torchobjectives._registry import loss_class
 from torchobjectives._spec import CUSTOM
 from torchobjectives._validate import near
 from torchobjectives.objective import text_of, unit_keywords
+from torchobjectives.penalties import Penalty
 from torchobjectives.workbench import own
-from torchobjectives.workbench.config import RunConfig
+from torchobjectives.workbench.config import PENALTIES, RunConfig
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.metrics import metrics_of
@@ -34,7 +35,6 @@ DEFAULT_LOSSES = {
 # How a raw prediction is read where the loss does not say.
 LINKS: dict[str, Link] = {"binary": LOGIT, "multiclass": SOFTMAX, "regression": IDENTITY}
 TRAINABLE = ("real", "log_mean", "parameters", "quantiles", "logits", "log_probabilities", "features")
-PENALTIES = (L1, L2)
 WORDS = {"true": True, "false": False}
 
 
@@ -335,16 +335,28 @@ def with_scalar(term: Term, raw: Tensor, y_true: Tensor) -> Term:
         raise InputError(f'--loss "{term.text}": {error}') from error
 
 
-def build_objective(config: RunConfig, problem: Problem, terms: list[Term]) -> Objective:
-    """Return the sum of the terms plus the penalties that the flags ask for."""
-    penalties = [kind(getattr(config, kind.name)) for kind in PENALTIES if getattr(config, kind.name) > 0]
+def build_penalties(config: RunConfig, network: nn.Module) -> list[Penalty]:
+    """Return the penalties that the flags ask for."""
+    first = next(name for name, module in network.named_modules() if isinstance(module, nn.Linear))
+    on = f"{first}.weight" if config.penalty_on == "first-layer" else None
+    made: dict[str, Penalty] = {
+        "l1": L1(config.l1, on),
+        "l2": L2(config.l2),
+        "elastic_net": ElasticNet(config.elastic_net, config.l1_ratio, on),
+        "group_lasso": GroupLasso(config.group_lasso, on),
+    }
+    return [made[name] for name in PENALTIES if getattr(config, name) > 0]
+
+
+def build_objective(config: RunConfig, problem: Problem, terms: list[Term], penalties: list[Penalty]) -> Objective:
+    """Return the sum of the terms plus the penalties."""
     if len(terms) == 1:
         return Objective(terms[0].loss, penalties, {"loss": terms[0].factor})
     named: dict[str, Term] = {}
     for term in terms:
         named[numbered(term.name, named)] = term
     # Columns of the history that are no loss.
-    reserved = {"objective", *(kind.name for kind in PENALTIES), *metrics_of(problem)}
+    reserved = {"objective", *PENALTIES, *metrics_of(problem)}
     for name in named:
         if name in reserved:
             raise InputError(f'--loss "{named[name].text}": {name!r} is a name of the report\'s own: rename the loss')
@@ -353,6 +365,20 @@ def build_objective(config: RunConfig, problem: Problem, terms: list[Term]) -> O
         return Objective(losses, penalties, {name: term.factor for name, term in named.items()})
     except ValueError as error:
         raise InputError(f"--loss: {error}") from error
+
+
+def without_penalties(fitted: Fitted, *, original: bool = False) -> Fitted:
+    """The same with an objective of the losses alone.
+
+    Args:
+        fitted: The network and its objective, which shares its losses.
+        original: Whether to take the losses as they were built, not as several processes share them.
+    """
+    names = list(fitted.objective.losses)
+    built = dict(zip(names, (term.loss for term in fitted.terms), strict=True))
+    losses: dict[str, Any] = built if original else dict(fitted.objective.losses.items())
+    whole = losses if len(losses) > 1 else losses[names[0]]
+    return replace(fitted, objective=Objective(whole, term_weights=fitted.objective.term_weights))
 
 
 def class_weights(config: RunConfig, problem: Problem, class_counts: list[int], terms: list[Term]) -> Tensor | None:

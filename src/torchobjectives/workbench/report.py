@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from torchobjectives.workbench import data, figures, metrics, preprocessing, summaries, training
+from torchobjectives.workbench.carrying import Polished
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.objectives import Fitted
 from torchobjectives.workbench.text import cut, number, visible
@@ -26,6 +27,7 @@ __all__ = ["Run", "number", "write"]
 
 MOST_CLASSES_SHOWN = 30
 MOST_COLUMNS_SHOWN = 200
+MOST_USED = 15
 # What the top of the page shows large.
 HEADLINE = {
     "binary": ("roc_auc", "average_precision", "f1", "calibration_error"),
@@ -45,6 +47,9 @@ class Run:
     history: pl.DataFrame
     predicted: NDArray[np.float64]
     scores: dict[str, Any]
+    # How the optimizer applied the penalties, and what polishing did.
+    plan: str | None = None
+    polished: Polished | None = None
 
 
 def write(path: Path, run: Run) -> None:
@@ -84,6 +89,7 @@ def _contents(run: Run) -> dict[str, Any]:
         "toml": run.config.to_toml(),
         "command": run.config.command,
         "gradient_norm": training.GRADIENT_NORM,
+        "beyond": training.beyond(run.fitted, run.config),
         "loss": run.fitted.terms[0].shown,
         "formula": run.fitted.objective.formula(),
         "scores": run.scores,
@@ -98,6 +104,10 @@ def _contents(run: Run) -> dict[str, Any]:
         "judged": _judged(run),
         "weights": summaries.weights(run.fitted.network, run.fitted.objective),
         "use": _attempted(lambda: summaries.use(prepared, run.fitted.network)),
+        "most_used": MOST_COLUMNS_SHOWN if run.config.makes_zeros else MOST_USED,
+        "decay": summaries.decay(run.config, run.fitted.unit),
+        "plan": run.plan,
+        "polished": run.polished,
         "notes": list(getattr(prepared.table, "notes", ())),
         "columns": columns[:MOST_COLUMNS_SHOWN],
         "width": len(columns),

@@ -39,7 +39,8 @@ def resumed(file: Path | None, options: FitOptions) -> RunConfig:
     if not is_unfinished(place):
         raise InputError(f"--resume: there is no interrupted run at {folder}")
     stored = {key: value for key, value in read_config(place / CONFIG).items() if key not in ASKED}
-    own = checked(RunConfig, {**stored, "out": folder})
+    # A run from before there was a choice had its penalties in the loss.
+    own = checked(RunConfig, {"penalty_method": "loss", **stored, "out": folder})
     _check_own(own, file, options)
     if options.epochs < own.epochs and "epochs" in options.model_fields_set:
         raise InputError(f"--resume: --epochs {options.epochs} is less than the run's {own.epochs}")

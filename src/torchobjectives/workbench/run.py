@@ -30,8 +30,10 @@ from torchobjectives.workbench import (
     resuming,
     scales,
     stored,
+    summaries,
     training,
 )
+from torchobjectives.workbench.batches import Data
 from torchobjectives.workbench.callbacks import Interrupts
 from torchobjectives.workbench.config import FitOptions, RunConfig, requested
 from torchobjectives.workbench.contents import CHECKPOINT
@@ -63,13 +65,11 @@ class Prepared:
         counts: list[int] = np.bincount(self.y[self.rows["train"]], minlength=len(self.problem.classes)).tolist()
         return counts
 
-    def part(self, name: str) -> training.Data:
+    def part(self, name: str) -> Data:
         """Return one part of the rows as tensors."""
         # A regression's numbers keep their digits: see models.Rescale.
         dtype = {"multiclass": torch.int64, "binary": torch.float32, "regression": torch.float64}[self.problem.task]
-        return training.Data(
-            torch.from_numpy(self.x), torch.as_tensor(self.y, dtype=dtype), torch.from_numpy(self.rows[name])
-        )
+        return Data(torch.from_numpy(self.x), torch.as_tensor(self.y, dtype=dtype), torch.from_numpy(self.rows[name]))
 
 
 def fit_as_asked(file: Path | None, options: FitOptions) -> str:
@@ -115,6 +115,8 @@ def fit_with_status(config: RunConfig, *, console: Console | None = None) -> tup
             _announce(config, prepared, fitted, console)
             outcome, scores = _fit_in(folder, config, prepared, fitted, console)
     console.print(_score_table(scores))
+    if config.makes_zeros:
+        console.print(_zeros(scores["sparsity"], outcome), soft_wrap=True, highlight=False)
     epochs = f"{scores['epochs']['done']} of {scores['epochs']['of']} epochs"
     if outcome.failure is not None:
         raise InputError(
@@ -129,6 +131,16 @@ def fit_with_status(config: RunConfig, *, console: Console | None = None) -> tup
         console.print(f"weights of epoch {outcome.best_epoch}, the best by {config.watched}")
     console.print(f"report: {config.folder / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
     return config.folder, outcome.status
+
+
+def _zeros(sparsity: dict[str, int], outcome: Outcome) -> str:
+    """What the penalties made of the weights, in a line."""
+    polished = outcome.polished
+    by = f"; polished from an objective of {polished.before:.4g} to {polished.after:.4g}" if polished else ""
+    return (
+        f"{sparsity['zeros']} of {sparsity['weights']} weights are exactly 0, {sparsity['columns_read']} of "
+        f"{sparsity['columns']} columns are read{by}"
+    )
 
 
 def _why_at_once(config: RunConfig, outcome: Outcome) -> str:
@@ -154,8 +166,11 @@ def _fit_in(
             if outcome.failure is not None:
                 inputs.release_losses(folder)
             scores = _scores(prepared, predicted, config, outcome)
+            if config.makes_zeros:
+                scores["sparsity"] = summaries.sparsity(prepared, fitted)
             save(folder, config, prepared, fitted, outcome, predicted, scores)
-            page = report.Run(config, prepared, fitted, outcome.history, predicted, scores)
+            told = (outcome.plan, outcome.polished)
+            page = report.Run(config, prepared, fitted, outcome.history, predicted, scores, *told)
             report.write(folder / "report.html", page)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -198,7 +213,8 @@ def assemble(config: RunConfig, prepared: Prepared) -> Fitted:
         x, y = prepared.part("train")[:8]
         terms = [objectives.with_scalar(term, network(x), y) for term in terms]
     weights = objectives.class_weights(config, problem, prepared.class_counts, terms)
-    fitted = Fitted(network, terms, objectives.build_objective(config, problem, terms), weights)
+    penalties = objectives.build_penalties(config, network)
+    fitted = Fitted(network, terms, objectives.build_objective(config, problem, terms, penalties), weights)
     fitted.objective.eval()
     fitted.network.eval()
     raws, slope = _try(fitted, prepared)
@@ -400,9 +416,10 @@ def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Co
         "model": config.model
         + (f" {config.hidden}" if config.hidden_sizes else "")
         + (f", dropout {config.dropout:g}" if config.hidden_sizes and config.dropout else ""),
-        "optimizer": f"{config.optimizer}, lr {config.learning_rate:g}, weight decay {config.weight_decay:g}, "
+        "optimizer": f"{config.optimizer}, lr {config.learning_rate:g}, weight decay {config.weight_decay:g}"
+        f"{_decoupled(config)}, "
         f"{config.epochs} epochs of batches of {config.batch_size}, gradients clipped at norm "
-        f"{training.GRADIENT_NORM:g}"
+        f"{training.GRADIENT_NORM:g}{training.beyond(fitted, config)}"
         + (f"; stops after {config.patience} epochs without a better {config.watched}" if config.patience else ""),
     }
     if config.class_weight == "balanced" and fitted.class_weights is not None:
@@ -414,6 +431,10 @@ def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Co
         console.print(f"{label + ':':<11}{text}", soft_wrap=True, highlight=False, markup=False)
     for note in table.notes:
         console.print(f"{'note:':<11}{note}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _decoupled(config: RunConfig) -> str:
+    return " (decoupled, which is not L2)" if config.weight_decay and config.optimizer == "adamw" else ""
 
 
 def _score_table(scores: dict[str, Any]) -> RichTable:

@@ -10,12 +10,14 @@ import polars as pl
 import torch
 from torch import nn
 
+from torchobjectives import L2
 from torchobjectives.workbench.text import number
 
 if TYPE_CHECKING:
+    from torchobjectives.workbench.config import RunConfig
+    from torchobjectives.workbench.objectives import Fitted
     from torchobjectives.workbench.run import Prepared
 
-MOST_USED = 15
 PACKAGES = ("torchobjectives", "torch", "lightning", "scikit-learn", "polars", "numpy", "matplotlib", "skops")
 
 
@@ -48,7 +50,7 @@ def weights(network: nn.Module, objective: nn.Module) -> list[dict[str, Any]]:
 
 
 def use(prepared: "Prepared", network: nn.Module) -> dict[str, Any] | None:
-    """Return how much the first layer reads of each column of the data, most first, and how many it ignores.
+    """Return how much the first layer reads of each column of the data, most first, and which it does not read.
 
     A column's use is the norm of the weights on all its inputs (its number and its missing-value indicator, or its
     categories), each weight times the standard deviation of its input in the training rows: 1 for a scaled number, 0
@@ -67,7 +69,7 @@ def use(prepared: "Prepared", network: nn.Module) -> dict[str, Any] | None:
     norms = np.sqrt(np.bincount(owner, weights=power, minlength=len(columns)))
     inputs = np.bincount(owner, minlength=len(columns))
     touched = np.bincount(owner, weights=(weight != 0).any(0), minlength=len(columns))
-    order = np.argsort(-norms, kind="stable")[:MOST_USED]
+    order = np.argsort(-norms, kind="stable")
     largest = float(norms.max()) or 1.0
     return {
         "rows": [
@@ -78,10 +80,42 @@ def use(prepared: "Prepared", network: nn.Module) -> dict[str, Any] | None:
                 "share": float(norms[index]) / largest,
             }
             for index in order
+            if touched[index]
         ],
         "columns": len(columns),
-        "ignored": int((touched == 0).sum()),
+        "dropped": [column for column, hits in zip(columns, touched, strict=True) if not hits],
     }
+
+
+def sparsity(prepared: "Prepared", fitted: "Fitted") -> dict[str, int]:
+    """Return how many of the weights that penalties may make 0 are 0, and how many columns are still read."""
+    penalised = {
+        id(weight): weight
+        for penalty in fitted.objective.penalties.values()
+        if not isinstance(penalty, L2)
+        for weight in (piece.weight for piece in penalty.pieces(fitted.network))
+    }.values()
+    read = use(prepared, fitted.network)
+    assert read is not None
+    return {
+        "zeros": sum(int((weight == 0).sum()) for weight in penalised),
+        "weights": sum(weight.numel() for weight in penalised),
+        "columns_read": len(read["rows"]),
+        "columns": read["columns"],
+    }
+
+
+def decay(config: "RunConfig", unit: float) -> str | None:
+    """Say what the optimizer's own weight decay minimises; None where there is none."""
+    if not config.weight_decay:
+        return None
+    if config.optimizer == "adamw":
+        return (
+            "adamw shrinks every weight by the factor 1 − learning rate · weight decay at each step. That is not L2, "
+            "and minimises nothing that could be written beside the loss; --l2 is, or adam."
+        )
+    # The optimizer sees the objective divided by the unit, and its own decay beside that.
+    return f"With {config.optimizer} this adds ½·{config.weight_decay * unit:.4g}·Σw² to the objective."
 
 
 def input_columns(transformer: Any, inputs: int) -> list[str]:

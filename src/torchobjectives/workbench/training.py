@@ -1,10 +1,9 @@
 """Training on Lightning's Trainer: the objective's terms are logged, shown and kept; every epoch can be resumed."""
 
-import hashlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +21,11 @@ from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTh
 from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from torchobjectives import Loss, global_mean, param_groups
 from torchobjectives._validate import near
 from torchobjectives.workbench import logs, metrics, own
+from torchobjectives.workbench.batches import Batch, Batches, Data, load, seeds, slices
 from torchobjectives.workbench.callbacks import (
     EveryEpoch,
     History,
@@ -36,36 +35,14 @@ from torchobjectives.workbench.callbacks import (
     Patience,
     StoppedError,
 )
+from torchobjectives.workbench.carrying import Carrier, Polished
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.contents import CHECKPOINT
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted
 
-Batch = tuple[Tensor, Tensor]
-VALIDATION_BATCH = 65536
 GRADIENT_NORM = 1.0
-
-
-@dataclass(frozen=True)
-class Data(Dataset[Batch]):
-    """Some of the rows of a table, as tensors of all of them: nothing is copied before a batch is taken."""
-
-    x: Tensor
-    y: Tensor
-    rows: Tensor
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, batch: Any) -> Batch:
-        """Return the inputs and the truth of several rows, by their numbers among these."""
-        rows = self.rows[batch]
-        return self.x[rows], self.y[rows]
-
-    def chunks(self) -> Iterator[Batch]:
-        """Return all rows in order, in large batches."""
-        return (self[part] for part in slices(len(self)))
 
 
 @dataclass(frozen=True)
@@ -77,6 +54,9 @@ class Outcome:
     best_epoch: int | None = None
     # What a loss of the user's own raised, where that ended training.
     failure: str | None = None
+    # How the penalties were applied, where the optimizer applied them.
+    plan: str | None = None
+    polished: Polished | None = None
 
 
 class LossFailedError(StoppedError):
@@ -96,6 +76,8 @@ class FitModule(lightning.LightningModule):
         watched = config.watched or ""
         self.metric = metrics.metrics_of(problem).get(watched)
         self._said: list[Batch] = []
+        self.carrier: Carrier | None = None
+        self._optimizer: torch.optim.Optimizer | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -108,9 +90,8 @@ class FitModule(lightning.LightningModule):
         x, y_true = batch
         raw = self.network(x)
         with self._own_code():
-            total: Tensor = self.fitted.evaluate(raw, y_true)
-        terms = {"objective": total.detach(), **self.objective.terms}
-        for name, value in terms.items():
+            total: Tensor = (self.carrier or self.fitted).evaluate(raw, y_true)
+        for name, value in self._terms(total).items():
             # A line has room for every term once; of validation it shows the sum.
             shown = stage == "train" or name == "objective"
             self.log(
@@ -126,6 +107,14 @@ class FitModule(lightning.LightningModule):
         if stage == "valid" and self.metric is not None:
             self._said.append((raw.detach(), y_true))
         return total
+
+    def _terms(self, total: Tensor) -> dict[str, Tensor]:
+        """The objective and its terms, also those that the optimizer adds."""
+        if self.carrier is None:
+            return {"objective": total.detach(), **self.objective.terms}
+        terms = self.carrier.terms()
+        first, *rest = terms.values()
+        return {"objective": sum(rest, first), **terms}
 
     @contextmanager
     def _own_code(self) -> Iterator[None]:
@@ -148,11 +137,11 @@ class FitModule(lightning.LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Begin an epoch's random numbers (dropout) by (seed, epoch) alone, so that any epoch can be begun anew."""
         if batch_idx == 0:
-            _, numbers = _seeds(self.config.seed, self.current_epoch)
+            _, numbers = seeds(self.config.seed, self.current_epoch)
             torch.manual_seed(numbers + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the objective on a batch of training rows, in the optimizer's unit."""
+        """Return what the optimizer differentiates, on a batch of training rows, in its unit."""
         return self._step(batch, "train") / self.fitted.unit
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -170,26 +159,52 @@ class FitModule(lightning.LightningModule):
         value = float(self.metric(y_true.cpu().numpy(), predicted)) if finite else float("nan")
         self.log(f"valid_{self.config.watched}", value, batch_size=len(y_true))
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return the optimizer over all parameters, those of a learnable loss included."""
+    def prepare(self) -> None:
+        """Make the optimizer over all parameters, those of a learnable loss included, and attach the penalties."""
         groups = param_groups(self, lr=self.config.learning_rate, weight_decay=self.config.weight_decay)
         match self.config.optimizer:
             case "adamw":
-                return torch.optim.AdamW(groups)
+                self._optimizer = torch.optim.AdamW(groups)
             case "adam":
-                return torch.optim.Adam(groups)
+                self._optimizer = torch.optim.Adam(groups)
             case "sgd":
-                return torch.optim.SGD(groups, momentum=0.9)
+                self._optimizer = torch.optim.SGD(groups, momentum=0.9)
+        if attaches(self.fitted, self.config):
+            self.carrier = Carrier(self.fitted, self._optimizer, self.config.penalty_method)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return the optimizer."""
+        assert self._optimizer is not None
+        return self._optimizer
+
+    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
+        """Clip the gradients, leaving those of the losses as long as the penalties can hold them at rest."""
+        held = 0.0 if self.carrier is None else self.carrier.slope()
+        self.clip_gradients(optimizer, GRADIENT_NORM + held, "norm")
+
+    def polish(self, train: Data, stop: Callable[[], bool]) -> Polished | None:
+        """Take the full-gradient steps that the configuration asks for, on the machine's own device."""
+        if self.carrier is None or not self.config.polishing:
+            return None
+
+        def batches() -> Iterator[Batch]:
+            for x, y_true in train.chunks():
+                if stop():
+                    raise StoppedError
+                yield x.to(self.device), y_true.to(self.device)
+
+        with self._own_code():
+            return self.carrier.polish(batches, self.config.polishing)
 
 
-def fingerprint(*parts: Data) -> str:
-    """A number for what rows hold: other rows, or others in their order, have another."""
-    digest = hashlib.sha256()
-    for part in parts:
-        for batch in part.chunks():
-            for values in batch:
-                digest.update(values.contiguous().numpy().data)
-    return digest.hexdigest()
+def attaches(fitted: Fitted, config: RunConfig) -> bool:
+    """Whether the optimizer applies the penalties; else they are part of what is differentiated."""
+    return bool(fitted.objective.penalties) and config.penalty_method != "loss"
+
+
+def beyond(fitted: Fitted, config: RunConfig) -> str:
+    """What is said of the norm at which gradients are clipped."""
+    return " beyond what the penalties hold" if attaches(fitted, config) else ""
 
 
 def judged(problem: Problem, predicted: Tensor) -> NDArray[np.float64]:
@@ -222,37 +237,6 @@ def share_means(fitted: Fitted) -> None:
     for name, loss in list(losses.items()):
         if isinstance(loss, Loss) and type(loss).spec.unit != "batch" and loss.reduction == "mean":
             losses[name] = SharedMean(loss)
-
-
-class Batches(Sampler[list[int]]):
-    """The rows of each step: shuffled by (seed, epoch) alone, so that any epoch can be begun anew.
-
-    Of a batch each of several processes takes every so many-th row.
-    """
-
-    def __init__(self, rows: int, config: RunConfig, *, rank: int = 0, processes: int = 1) -> None:
-        self._rows, self._size, self._seed = rows, config.batch_size, config.seed
-        self._rank, self._processes = rank, processes
-        self._generator = torch.Generator()
-
-    def set_epoch(self, epoch: int) -> None:
-        """Begin an epoch; Lightning calls this at its start."""
-        order, _ = _seeds(self._seed, epoch)
-        self._generator.manual_seed(order)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        order = torch.randperm(self._rows, generator=self._generator)
-        for batch in torch.split(order, self._size):
-            yield batch[self._rank :: self._processes].tolist()
-
-    def __len__(self) -> int:
-        return -(-self._rows // self._size)
-
-
-def _seeds(seed: int, epoch: int) -> tuple[int, int]:
-    """Two numbers that follow from (seed, epoch): for the order of the rows, and for torch's random numbers."""
-    order, numbers = np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64) >> np.uint64(2)
-    return int(order), int(numbers)
 
 
 def monitored(config: RunConfig, problem: Problem, fitted: Fitted) -> tuple[str, bool] | None:
@@ -294,32 +278,59 @@ def train(
             callbacks.append(Patience(name, patience=config.patience, mode="max" if higher else "min"))
     if on_terminal:
         callbacks.append(RichProgressBar(theme=RichProgressBarTheme(metrics_format=".4g")))
-    interrupted, failure = False, None
     with _contained():
         trainer = _trainer(config, callbacks, folder, progress_bar=on_terminal)
         if trainer.world_size > 1:
             share_means(fitted)
         sampler = Batches(len(train), config, rank=trainer.global_rank, processes=trainer.world_size)
-        try:
+        module.prepare()
+        if module.carrier is not None:
+            console.print(str(module.carrier), soft_wrap=True, highlight=False, markup=False)
+        with _until_stopped() as end:
             trainer.fit(
                 module,
-                _batches(train, sampler),
-                _batches(valid),
+                load(train, sampler),
+                load(valid),
                 ckpt_path=str(last) if last.exists() else None,
                 weights_only=True,
             )
-        except StoppedError as stopped:
-            interrupted = True
-            failure = str(stopped) if isinstance(stopped, LossFailedError) else None
-        except SystemExit:
-            # What Lightning makes of a Ctrl-C that may not wait.
-            raise KeyboardInterrupt from None
     if best is not None and best.weights:
         module.load_state_dict(best.weights)
     module.cpu().eval()
     module.network.float()
-    status = "interrupted" if interrupted else "done"
-    return Outcome(history.table(), status, best.epoch if best is not None else None, failure)
+    polished = None
+    if end.status == "done" and trainer.is_global_zero:
+        if module.carrier is not None and config.polishing:
+            console.print(f"polish:    {config.polishing} steps on all training rows", soft_wrap=True, highlight=False)
+        module.to(trainer.strategy.root_device)
+        with _until_stopped() as end:
+            polished = module.polish(train, lambda: interrupts.count > 0)
+        module.cpu()
+    plan = None if module.carrier is None else str(module.carrier)
+    epoch = best.epoch if best is not None else None
+    return Outcome(history.table(), end.status, epoch, end.failure, plan, polished)
+
+
+@dataclass
+class _End:
+    """How training came to its end."""
+
+    status: str = "done"
+    failure: str | None = None
+
+
+@contextmanager
+def _until_stopped() -> Iterator[_End]:
+    """Train until the end, or until asked to stop."""
+    end = _End()
+    try:
+        yield end
+    except StoppedError as stopped:
+        end.status = "interrupted"
+        end.failure = str(stopped) if isinstance(stopped, LossFailedError) else None
+    except SystemExit:
+        # What Lightning makes of a Ctrl-C that may not wait.
+        raise KeyboardInterrupt from None
 
 
 def _trainer(config: RunConfig, callbacks: list[Callback], folder: Path, *, progress_bar: bool) -> lightning.Trainer:
@@ -339,7 +350,6 @@ def _trainer(config: RunConfig, callbacks: list[Callback], folder: Path, *, prog
             callbacks=callbacks,
             default_root_dir=folder,
             deterministic=True,
-            gradient_clip_val=GRADIENT_NORM,
             enable_model_summary=False,
             enable_progress_bar=progress_bar,
             logger=logs.logger(config, folder),
@@ -373,29 +383,6 @@ def accelerator(device: str) -> str:
         found = ", ".join(name for name, available in there.items() if available)
         raise InputError(f"--device {device}: PyTorch sees no such device here, only {found}")
     return device
-
-
-def _batches(data: Data, sampler: Sampler[list[int]] | None = None) -> DataLoader[Any]:
-    """Return batches; one is one indexing, not one per row. Without a sampler: large ones, in order."""
-    return DataLoader(data, sampler=_Chunks(len(data)) if sampler is None else sampler, batch_size=None)
-
-
-class _Chunks(Sampler[slice]):
-    """Large batches of neighbours."""
-
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
-
-    def __iter__(self) -> Iterator[slice]:
-        return slices(self._rows)
-
-    def __len__(self) -> int:
-        return -(-self._rows // VALIDATION_BATCH)
-
-
-def slices(rows: int) -> Iterator[slice]:
-    """Return the parts in which many rows are evaluated: what is in between for all of them would not fit."""
-    return (slice(start, start + VALIDATION_BATCH) for start in range(0, rows, VALIDATION_BATCH))
 
 
 @contextmanager

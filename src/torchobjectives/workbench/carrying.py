@@ -1,0 +1,134 @@
+"""Penalties in training: attached to the optimizer, in its unit, and polished when training is over."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from torchobjectives import Objective
+from torchobjectives.penalties._norm import Norm
+from torchobjectives.workbench.batches import Batch
+from torchobjectives.workbench.errors import InputError
+from torchobjectives.workbench.objectives import Fitted, without_penalties
+
+# No weight survives more, and float32 holds it.
+LARGEST = 1e30
+# How a plan's advice is followed on the command line.
+IN_FLAGS = "--penalty-method dual_averaging, or --polish"
+
+
+@dataclass(frozen=True)
+class Polished:
+    """What polishing did to the objective on the training rows."""
+
+    steps: int
+    before: float
+    after: float
+
+
+class Carrier:
+    """The penalties of an objective, applied at each step of an optimizer.
+
+    The optimizer sees the losses divided by ``fitted.unit``, and so must it see the penalties, or they would weigh
+    more or less against the losses than the objective says.
+
+    Args:
+        fitted: The network and its objective.
+        optimizer: Its steps are followed.
+        method: How, as :meth:`Objective.attach` takes it.
+    """
+
+    def __init__(self, fitted: Fitted, optimizer: Optimizer, method: str) -> None:
+        self._fitted, self._losses = fitted, without_penalties(fitted)
+        alone = without_penalties(fitted, original=True)
+        penalties = [_divided(penalty, fitted.unit) for penalty in fitted.objective.penalties.values()]
+        self._spoken_of = [
+            (penalty, [piece.weight for piece in penalty.pieces(fitted.network)]) for penalty in penalties
+        ]
+        # What several processes share is not asked for by one of them alone, as polishing does.
+        self._objective = Objective(lambda raw, y_true: alone.evaluate(raw, y_true) / fitted.unit, penalties)
+        try:
+            self._plan = self._objective.attach(optimizer, fitted.network, method)
+        except ValueError as error:
+            raise InputError(f"--penalty-method {method}: {error}") from error
+
+    def __str__(self) -> str:
+        """The plan, as a table."""
+        head, *rows = str(self._plan).splitlines()
+        kind, formula, unit = head.rpartition(", attached to ")[2], self._fitted.objective.formula(), self._fitted.unit
+        rows = [row.replace('method="dual_averaging", or plan.polish(loader)', IN_FLAGS) for row in rows]
+        # The plan's own formula has the numbers that the optimizer sees.
+        return "\n".join([f"{formula if unit == 1 else f'({formula}) / {unit:.4g}'}, attached to {kind}", *rows])
+
+    def evaluate(self, raw: Tensor, y_true: Tensor) -> Tensor:
+        """The losses of a batch."""
+        return self._losses.evaluate(raw, y_true)
+
+    def terms(self) -> dict[str, Tensor]:
+        """All terms: the losses of the last batch, and the penalties of the weights as they are."""
+        with torch.no_grad():
+            penalties = {name: self._plan.value(name) * self._fitted.unit for name in self._objective.penalties}
+        return {**self._losses.objective.terms, **penalties}
+
+    def slope(self) -> float:
+        """The largest norm that the slope of the penalties can have at these weights, in the optimizer's unit.
+
+        At the minimum the slope of the losses is as large as that.
+        """
+        total = 0.0
+        for penalty, weights in self._spoken_of:
+            # No flag asks for a schedule.
+            assert not callable(penalty.coefficient)
+            mix = penalty.mix(penalty.coefficient)
+            # Of groups, too: the length of a group counts √|g|.
+            total += (mix.l1 + mix.group) * math.sqrt(sum(weight.numel() for weight in weights))
+            total += mix.l2 * math.hypot(*(float(weight.detach().norm()) for weight in weights)) if mix.l2 else 0.0
+        return total
+
+    def polish(self, batches: Callable[[], Iterable[Batch]], steps: int) -> Polished | None:
+        """Take full-gradient proximal steps; None where the objective is not finite.
+
+        Args:
+            batches: Gives all training rows, the same at each call. What it raises leaves the weights as they were.
+            steps: How many.
+        """
+        network, unit = self._fitted.network, self._fitted.unit
+        loader = _Again(batches)
+        kept = {name: value.clone() for name, value in network.state_dict().items()}
+        before = self._value(loader)
+        if not math.isfinite(before):
+            return None
+        try:
+            after = self._plan.polish(loader, steps)
+        except BaseException:
+            network.load_state_dict(kept)
+            raise
+        return Polished(steps, before * unit, after * unit)
+
+    @torch.no_grad()
+    def _value(self, loader: Iterable[Batch]) -> float:
+        """The objective over all rows, in the optimizer's unit."""
+        rows, total = 0, 0.0
+        for x, y_true in loader:
+            total += len(y_true) * float(self._objective(self._fitted.network(x), y_true))
+            rows += len(y_true)
+        return total / rows + sum(float(self._plan.value(name)) for name in self._objective.penalties)
+
+
+def _divided(penalty: Any, unit: float) -> Norm:
+    divided: Norm = replace(penalty, coefficient=min(penalty.coefficient / unit, LARGEST))
+    return divided
+
+
+class _Again:
+    """An iterable that begins anew each time."""
+
+    def __init__(self, begin: Callable[[], Iterable[Batch]]) -> None:
+        self._begin = begin
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._begin())
