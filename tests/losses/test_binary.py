@@ -56,7 +56,7 @@ def test_limiting_cases(seed: int) -> None:
     for a, b in (
         (asymmetric(gamma_pos=0.0, gamma_neg=0.0, margin=0.0), O.binary_cross_entropy_loss(z, y)),
         (asymmetric(gamma_pos=1.5, gamma_neg=1.5, margin=0.0), O.focal_loss(z, y, gamma=1.5)),
-        (asymmetric(margin=1e-12), asymmetric(margin=0.0)),
+        (asymmetric(margin=1e-20), asymmetric(margin=0.0)),
         (asymmetric(), O.asymmetric_loss(probability, y, from_logits=False)),
         (O.soft_margin_loss(z, y), O.binary_cross_entropy_loss(z, y)),
         (O.soft_margin_loss(z, y), F.soft_margin_loss(z, side.to(F64))),
