@@ -95,8 +95,8 @@ def _in_metric(z: Tensor, step: Tensor, bound: float, dims: int, members: Member
     length = members.total(z.square(), dims).sqrt()
     t = (length - members.largest(pull, dims)).clamp(min=0)
     for _ in range(NEWTON_STEPS):
-        part = z.square() / (t + pull).square()
-        part = torch.where(z == 0, 0.0, part)
+        # Not z²/(t + pull)²: squares of small numbers are 0.
+        part = torch.where(z == 0, 0.0, z / (t + pull)).square()
         size = members.total(part, dims).sqrt()
         slope = members.total(part / (t + pull), dims)
         t = t + torch.where(dead, 0.0, (size - 1) * size.square() / slope)
