@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from torchobjectives._validate import positive, readable, shape
 from torchobjectives.params._roles import Entry, Role
 from torchobjectives.penalties._anchors import Anchors, Towards, anchors, difference, restore_
 from torchobjectives.penalties._penalty import Penalty, checked_on, precise, selected, total
@@ -73,8 +74,11 @@ class Norm(Penalty):
             step: A number > 0, or one per weight.
 
         Raises:
-            ValueError: ``towards`` holds weights by name, so that one of a bare tensor is not known.
+            ValueError: ``towards`` holds weights by name, so that one of a bare tensor is not known; a schedule; a
+                step that is not > 0, or of another shape.
+            TypeError: ``weight`` is no real tensor.
         """
+        _checked_step(weight, step)
         if isinstance(self.towards, Anchors) or callable(self.coefficient):
             raise ValueError(f"{self!r} needs the name of the tensor or the number of the step, which prox has not.")
         parameter = nn.Parameter(weight.detach().clone(), requires_grad=False)
@@ -82,6 +86,18 @@ class Norm(Penalty):
         entry = Entry("weight", ("weight",), nn.Module(), "weight", role, parameter)
         proximal_step_(parameter, self.mix(self.coefficient), step, self.piece(entry))
         return parameter.data
+
+
+def _checked_step(weight: Tensor, step: float | Tensor) -> None:
+    if not isinstance(weight, Tensor) or not weight.is_floating_point():
+        got = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
+        raise TypeError(f"weight must be a tensor of real floating-point numbers, got {got}")
+    if not isinstance(step, Tensor):
+        positive(step=step)
+    elif step.ndim and step.shape != weight.shape:
+        raise ValueError(f"step has shape {shape(step)}, weight {shape(weight)}: give a number > 0, or one per weight.")
+    elif readable(step) and not bool((step > 0).all()):
+        raise ValueError("step holds a number that is not > 0: it is a step size, the inverse of a metric.")
 
 
 def proximal_step_(weight: Tensor, mix: Mix, step: float | Tensor, piece: Piece) -> None:
