@@ -5,7 +5,6 @@ import gc
 import io
 import pickle
 import re
-import warnings
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from torchobjectives import MSELoss, Objective
-from torchobjectives.params import param_groups, select
+from torchobjectives.params import select
 from torchobjectives.penalties import (
     L1,
     L2,
@@ -55,6 +54,13 @@ METHODS = {
     "gradient": [L1(0.05), L2(0.1)],
     "weight_decay": [L2(0.1)],
 }
+PAIRS = [
+    pytest.param(build, method, id=f"{name}-{method}")
+    for name, build in PROXIMAL.items()
+    for method in METHODS
+    if (name, method) != ("adamw", "weight_decay")
+]
+by_pair = pytest.mark.parametrize(("build", "method"), PAIRS)
 by_optimizer = pytest.mark.parametrize("build", PROXIMAL.values(), ids=PROXIMAL)
 by_method = pytest.mark.parametrize("method", METHODS)
 
@@ -150,18 +156,18 @@ def test_the_ridge_that_each_decay_ends_at() -> None:
             step.step()
             schedule.step()
         (slope,) = torch.autograd.grad(nn.functional.mse_loss(model(x), y), model.weight)
-        return float(-(slope * model.weight).sum() / model.weight.square().sum())
+        weight = model.weight.detach()
+        return float(-(slope * weight).sum() / weight.square().sum())
 
     assert effective(optim.SGD) == pytest.approx(0.1, rel=1e-6)
     assert effective(optim.Adam) == pytest.approx(0.1, rel=1e-6)
-    assert abs(effective(optim.AdamW)) < 1e-3
+    assert abs(effective(optim.AdamW)) < 0.005  # it has all but undone its own decay
 
 
 # When penalties are applied
 
 
-@by_method
-@by_optimizer
+@by_pair
 def test_kernels_and_kinds_of_learning_rate_agree(build: Any, method: str) -> None:
     wanted = attached(partial(build, foreach=False), METHODS[method], method)
     kinds: list[dict[str, Any]] = [{"foreach": True}]
@@ -221,7 +227,7 @@ def test_maximize_turns_the_loss_alone(method: str) -> None:
         objective.attach(optimizer, model, method)
         assert apart(train(model, objective, optimizer), attached(build, METHODS[method], method)) <= 1e-13
     with pytest.raises(ValueError, match=r'method="loss" would maximise L1\(0.1\) with the loss'):
-        Objective(negative, [L1(0.1)]).attach(optim.SGD(network().parameters(), maximize=True), network(), "loss")
+        attached(partial(COUPLED["sgd"], maximize=True), [L1(0.1)], "loss")
 
 
 @by_method
@@ -239,20 +245,19 @@ def test_a_step_that_a_grad_scaler_skips(method: str, fused: bool) -> None:
         optimizer.zero_grad()
         scaler.scale(objective(model(x), y)).backward()
         before = weights(model)
-        if i in (0, 3):
+        if i in (1, 3):
             model[0].weight.grad[0, 0] = torch.inf
         if i == 4:
             scaler.unscale_(optimizer)
         scaler.step(optimizer)
         scaler.update()
-        assert same(before, weights(model)) == (i in (0, 3))
+        assert same(before, weights(model)) == (i in (1, 3))
     assert plan.steps == 4
     train(plain_model, plain_objective, plain, 4)
     assert apart(weights(plain_model), weights(model)) <= 1e-6
 
 
-@by_method
-@by_optimizer
+@by_pair
 def test_a_parameter_without_gradient_is_left_alone(build: Build, method: str) -> None:
     model = network()
     objective = Objective(MSELoss(), METHODS[method])
@@ -439,11 +444,10 @@ def test_copies_are_attached_to_nothing(method: str) -> None:
 # Checkpoints
 
 
-@by_method
-@by_optimizer
+@by_pair
 @pytest.mark.parametrize("load_first", [False, True])
 def test_a_checkpoint_continues_bit_for_bit(build: Build, method: str, load_first: bool) -> None:
-    model, objective = network(), Objective(MSELoss(), METHODS[method])
+    model, objective = network(torch.float32), Objective(MSELoss(), METHODS[method])
     optimizer = partial(build, weight_decay=0.01)(model.parameters())
     objective.attach(optimizer, model, method)
     train(model, objective, optimizer, 5)
@@ -452,7 +456,7 @@ def test_a_checkpoint_continues_bit_for_bit(build: Build, method: str, load_firs
     file.seek(0)
     wanted = train(model, objective, optimizer, 5)
 
-    model, objective = network(), Objective(MSELoss(), METHODS[method])
+    model, objective = network(torch.float32), Objective(MSELoss(), METHODS[method])
     optimizer = partial(build, weight_decay=0.01)(model.parameters())
     if not load_first:
         plan = objective.attach(optimizer, model, method)
@@ -604,7 +608,7 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
     "decay of a part": (
         [L2(0.1, on="0.*")],
         "weight_decay",
-        r"also holds tensors that are not penalised; param_groups",
+        r"also holds tensors that are not penalised; part them",
     ),
     "overlap": ([GroupLasso(0.1), GroupLasso(0.1, axis="output")], "auto", "two group penalties speak of '0.weight'"),
     "two anchors": ([L1(0.1), L1(0.1, towards=1.0)], "auto", "pull '0.weight' to different points"),
@@ -687,6 +691,7 @@ class Odd(nn.Module):
 
 @pytest.mark.parametrize("method", ["proximal", "dual_averaging", "gradient", "loss", "auto"])
 @pytest.mark.parametrize("penalty", [L1(0.01), L2(0.01), ElasticNet(0.01, 0.5), GroupLasso(0.01)], ids=repr)
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 def test_odd_models(penalty: Any, method: str) -> None:
     torch.manual_seed(0)
     everything = type(penalty)(**{**vars(penalty), "on": "*"})
@@ -701,7 +706,7 @@ def test_odd_models(penalty: Any, method: str) -> None:
         assert all(weight.isfinite().all() for weight in weights(model))
         assert not same(before, weights(model))
         assert model.first.weight is model.second.weight
-        assert "9 " in str(plan).splitlines()[2]
+        assert "10 " in str(plan).splitlines()[2]
         plan.detach()
 
 
@@ -761,6 +766,10 @@ def printed(build: Build, penalties: list[Any], method: Any = "auto", **options:
     return str(Objective(MSELoss(), penalties).attach(build(model.parameters(), **options), model, method))
 
 
+def columns(text: str) -> list[str]:
+    return [re.sub(" {2,}", " | ", line) for line in text.splitlines()]
+
+
 NOISE = (
     "Trained by minibatches, a proximal step finds the minimum but not quite which weights are 0: "
     'method="dual_averaging", or plan.polish(loader) at the end, does.'
@@ -768,23 +777,19 @@ NOISE = (
 
 
 def test_plan_of_sgd() -> None:
-    assert printed(optim.SGD, [L1(1e-3), L2(1e-4), Ridge()], weight_decay=0.5).splitlines() == [
+    assert columns(printed(optim.SGD, [L1(1e-3), L2(1e-4), Ridge()], weight_decay=0.5)) == [
         "MSELoss() + 0.001·Σ|w| + ½·0.0001·Σw² + Ridge(), attached to SGD",
-        "term         tensors  method            what is minimised                                             "
-        "cost per step",
-        "l1           2        proximal          exact, with exact zeros; step lr·(1−dampening)/(1−momentum)  "
-        "one pass over the weights",
-        "l2           2        weight_decay      exact: the weight_decay of SGD is ½·λ·Σw²                    nothing",
-        "ridge        -        loss              minimised, but no weight becomes exactly 0                   "
-        "a pass through autograd",
-        "(optimizer)  2        weight_decay=0.5  ½·0.5·Σw² besides                                            nothing",
+        "term | tensors | method | what is minimised | cost per step",
+        "l1 | 2 | proximal | exact, with exact zeros; step lr·(1−dampening)/(1−momentum) | one pass over the weights",
+        "l2 | 2 | weight_decay | exact: the weight_decay of SGD is ½·λ·Σw² | nothing",
+        "ridge | - | loss | minimised, but no weight becomes exactly 0 | a pass through autograd",
+        "(optimizer) | 2 | weight_decay=0.5 | ½·0.5·Σw² besides | nothing",
         NOISE,
     ]
 
 
 def test_plan_of_adamw() -> None:
-    lines = printed(optim.AdamW, [L2(1e-4)]).splitlines()
-    assert [re.sub(" {2,}", " | ", line) for line in lines] == [
+    assert columns(printed(optim.AdamW, [L2(1e-4)])) == [
         "MSELoss() + ½·0.0001·Σw², attached to AdamW",
         "term | tensors | method | what is minimised | cost per step",
         "l2 | 2 | gradient | exact (the weight_decay of AdamW would not be L2) | one pass over the weights",
@@ -813,13 +818,12 @@ def test_phrases(build: Build, penalties: list[Any], method: Any, phrase: str, n
     assert "None" not in text
 
 
-def test_param_groups_let_the_optimizer_carry_l2() -> None:
+def test_groups_of_their_own_let_the_optimizer_carry_l2() -> None:
     model = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 1)).double()
     twin = copy.deepcopy(model)
     objective = Objective(MSELoss(), [L2(0.3)])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        optimizer = optim.SGD(param_groups(model, weight_decay=0.0), lr=0.1)
+    rest = [parameter for parameter in model.parameters() if parameter.ndim == 1]
+    optimizer = optim.SGD([{"params": [model[0].weight, model[2].weight]}, {"params": rest}], lr=0.1)
     plan = objective.attach(optimizer, model)
     assert plan.methods == {"l2": "weight_decay"}
     other = Objective(MSELoss(), [L2(0.3)])

@@ -94,7 +94,10 @@ def why_not_decay(penalty: Any, pieces: list[Piece], groups: list[dict[str, Any]
         return "weight_decay pulls towards 0, by one number that does not change"
     mine = {id(piece.weight) for piece in pieces}
     if any(id(parameter) not in mine for group in groups for parameter in group["params"]):
-        return "a group of the optimizer also holds tensors that are not penalised; param_groups(model) parts them"
+        return "a group of the optimizer also holds tensors that are not penalised; part them"
+    sparse = next((piece.entry.name for piece in pieces if getattr(piece.entry.owner, "sparse", False)), None)
+    if sparse is not None:
+        return f"{sparse!r} has sparse gradients, to which weight_decay cannot be added"
     return ""
 
 
@@ -163,7 +166,8 @@ def effect(term: Carried, optimizer: Optimizer) -> str:
         return f"{_zeros(term.penalty)}; step {facts.metric}"
     if term.method == "dual_averaging":
         assert facts is not None
-        return f"exact in the limit, right zeros under minibatch noise; steps added up: {facts.metric}"
+        zeros = ", right zeros under minibatch noise" if makes_zeros(term.penalty) else ""
+        return f"exact in the limit{zeros}; steps added up: {facts.metric}"
     if isinstance(term.penalty, L2):
         return f"exact{_not_decay(optimizer)}"
     return "minimised, but no weight becomes exactly 0"

@@ -124,7 +124,7 @@ def slope(piece: Piece, mix: Mix) -> Tensor:
     if mix.group and piece.groups is not None:
         groups = piece.groups
         z = groups.layout(d)
-        length = groups.members.total(z.view.square(), z.dims).sqrt()
+        length = groups.members.total(z.view.abs().square(), z.dims).sqrt()
         unit = torch.zeros_like(d)
         groups.layout(unit).view.copy_(z.view / torch.where(length > 0, length, 1.0))
         parts.append(mix.group * groups.factor * unit)
