@@ -41,9 +41,8 @@ def layout(entry: Entry, axis: Axis) -> Layout:
     if isinstance(axis, int):
         dims = entry.parameter.ndim
         if not -dims <= axis < dims:
-            raise ValueError(
-                f"{entry.name!r} has {dims} axes, so no axis {axis}: wanted {-dims} to {dims - 1}, 'input' or 'output'."
-            )
+            wanted = f"{-dims} to {dims - 1}, 'input' or 'output'" if dims else "'input' or 'output'"
+            raise ValueError(f"{entry.name!r} has {dims} axes, so no axis {axis}: wanted {wanted}.")
         return _one_each if dims == 1 else lambda tensor: Grouped(tensor.movedim(axis, 0), 1)
     return _by_input(entry) if axis == "input" else _by_output(entry)
 

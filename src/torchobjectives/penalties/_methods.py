@@ -1,14 +1,15 @@
 """How a penalty reaches the weights: which method, and whether what is minimised is what was asked for."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from torchobjectives._validate import choice
-from torchobjectives.penalties._norm import Norm, Piece, called
-from torchobjectives.penalties._optimizers import decay_is_l2, facts_of
-from torchobjectives.penalties._penalty import selected
+from torchobjectives.penalties._norm import Norm, Piece
+from torchobjectives.penalties._optimizers import decay_is_decoupled, decay_is_l2, facts_of
+from torchobjectives.penalties._penalty import checked_on, selected
 from torchobjectives.penalties.norms import L1, L2
 
 Method: TypeAlias = Literal["auto", "loss", "gradient", "proximal", "dual_averaging", "weight_decay"]
@@ -34,7 +35,7 @@ def carried(name: str, penalty: Any, method: str, optimizer: Optimizer, model: n
     """
     choice("method", method, METHODS)
     pieces = _pieces(penalty, model)
-    if isinstance(penalty, Norm) and not pieces:
+    if not pieces and (isinstance(penalty, Norm) or hasattr(penalty, "prox")):
         raise ValueError(f"{penalty!r} has nothing to penalise: every tensor that it selects is frozen.")
     groups = _groups_of(name, pieces, optimizer)
     chosen = _auto(penalty, pieces, groups, optimizer) if method == "auto" else method
@@ -47,7 +48,9 @@ def _pieces(penalty: Any, model: nn.Module) -> list[Piece]:
         return penalty.pieces(model)
     if not hasattr(penalty, "prox"):
         return []
-    chosen = selected(type(penalty).__name__, model, getattr(penalty, "on", None))
+    on = getattr(penalty, "on", None)
+    checked_on(on)
+    chosen = selected(type(penalty).__name__, model, on)
     return [Piece(entry, None, None) for entry in chosen]
 
 
@@ -82,14 +85,19 @@ def why_not_decay(penalty: Any, pieces: list[Piece], groups: list[dict[str, Any]
     """Why ``weight_decay`` is not this penalty; empty where it is."""
     kind = type(optimizer).__name__
     if not isinstance(penalty, L2):
-        return f"weight_decay is ½·λ·Σw², and {called(penalty) if isinstance(penalty, Norm) else penalty!r} is not"
+        return f"weight_decay is ½·λ·Σw², and {penalty!r} is not"
+    if facts_of(optimizer) is None:
+        return f"what the weight_decay of {kind} minimises, if it has one, is not known here"
     if not all(decay_is_l2(optimizer, group) for group in groups):
         return f"the weight_decay of {kind} is decoupled and minimises no ½·λ·Σw²"
     if penalty.towards is not None or callable(penalty.coefficient):
         return "weight_decay pulls towards 0, by one number that does not change"
     mine = {id(piece.weight) for piece in pieces}
     if any(id(parameter) not in mine for group in groups for parameter in group["params"]):
-        return "a group of the optimizer also holds tensors that are not penalised; param_groups(model) parts them"
+        return "a group of the optimizer also holds tensors that are not penalised; part them"
+    sparse = next((piece.entry.name for piece in pieces if getattr(piece.entry.owner, "sparse", False)), None)
+    if sparse is not None:
+        return f"{sparse!r} has sparse gradients, to which weight_decay cannot be added"
     return ""
 
 
@@ -97,15 +105,19 @@ def _check(penalty: Any, method: str, pieces: list[Piece], groups: list[dict[str
     if method == "weight_decay":
         reason = why_not_decay(penalty, pieces, groups, optimizer)
         if reason:
-            raise ValueError(f'method="weight_decay" cannot carry {penalty!r}: {reason}. Use method="gradient".')
+            instead = "gradient" if isinstance(penalty, L2) else "auto"
+            raise ValueError(f'method="weight_decay" cannot carry {penalty!r}: {reason}. Use method="{instead}".')
     elif method == "gradient":
         _check_gradient(penalty, optimizer)
     elif method in STEPWISE:
         _check_stepwise(penalty, method, pieces, optimizer)
     if method not in STEPWISE and isinstance(penalty, L1) and penalty.non_negative:
         raise ValueError(f'{penalty!r} keeps weights >= 0 by proximal steps alone: method="{method}" cannot.')
-    if method == "loss" and callable(getattr(penalty, "coefficient", None)):
-        return
+    if method == "loss" and any(group.get("maximize") for group in optimizer.param_groups):
+        raise ValueError(
+            f'{type(optimizer).__name__} has maximize=True: method="loss" would maximise {penalty!r} with the loss. '
+            "Minimise the negative loss instead."
+        )
 
 
 def _check_gradient(penalty: Any, optimizer: Optimizer) -> None:
@@ -127,6 +139,11 @@ def _check_stepwise(penalty: Any, method: str, pieces: list[Piece], optimizer: O
     for piece in pieces:
         if piece.weight.is_complex():
             raise ValueError(f'{piece.entry.name!r} is complex, and has no proximal step here: method="loss".')
+        if method == "dual_averaging" and piece.weight.dtype.itemsize < 4:
+            raise ValueError(
+                f"{piece.entry.name!r} is {piece.weight.dtype}, too coarse for the sum of many steps that dual "
+                'averaging keeps: train it in float32, or take method="proximal".'
+            )
     if method == "dual_averaging" and callable(getattr(penalty, "coefficient", None)):
         raise ValueError(f"{penalty!r} has a schedule, and dual averaging weighs all steps alike: give one number.")
 
@@ -146,17 +163,40 @@ def effect(term: Carried, optimizer: Optimizer) -> str:
         return f"exact: the weight_decay of {type(optimizer).__name__} is ½·λ·Σw²"
     if term.method == "proximal":
         assert facts is not None
-        return f"exact, with exact zeros; step {facts.metric}"
+        return f"{_zeros(term.penalty)}; step {facts.metric}"
     if term.method == "dual_averaging":
         assert facts is not None
-        return f"exact in the limit, right zeros under minibatch noise; steps added up: {facts.metric}"
+        zeros = ", right zeros under minibatch noise" if makes_zeros(term.penalty) else ""
+        return f"exact in the limit{zeros}; steps added up: {facts.metric}"
     if isinstance(term.penalty, L2):
         return f"exact{_not_decay(optimizer)}"
     return "minimised, but no weight becomes exactly 0"
 
 
+def decay_effect(optimizer: Optimizer, group: Mapping[str, Any], own: float) -> str:
+    """What a decay that the optimizer has besides the penalties minimises."""
+    if decay_is_l2(optimizer, group):
+        return f"½·{own:g}·Σw² besides"
+    if decay_is_decoupled(optimizer, group):
+        return "nothing that can be written down: decoupled, not L2"
+    return f"not known of {type(optimizer).__name__}"
+
+
+def makes_zeros(penalty: Any) -> bool:
+    """Whether the proximal steps of a penalty make weights exactly 0; of one's own, they may."""
+    return not isinstance(penalty, L2)
+
+
+def _zeros(penalty: Any) -> str:
+    if not isinstance(penalty, Norm):
+        return "exact, with the zeros that its prox gives"
+    if not makes_zeros(penalty):
+        return "exact"
+    return "exact, with exact zeros" if penalty.towards is None else "exact, with weights exactly at their anchor"
+
+
 def _not_decay(optimizer: Optimizer) -> str:
-    decoupled = facts_of(optimizer) is not None and not decay_is_l2(optimizer, optimizer.param_groups[0])
+    decoupled = any(decay_is_decoupled(optimizer, group) for group in optimizer.param_groups)
     return f" (the weight_decay of {type(optimizer).__name__} would not be L2)" if decoupled else ""
 
 

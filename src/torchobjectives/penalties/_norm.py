@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from torchobjectives._validate import positive, readable, shape
 from torchobjectives.params._roles import Entry, Role, inventory
 from torchobjectives.penalties._anchors import Anchors, Towards, anchors, difference, restore_
 from torchobjectives.penalties._penalty import Penalty, checked_on, precise, selected, total
@@ -75,8 +76,11 @@ class Norm(Penalty):
             step: A number > 0, or one per weight.
 
         Raises:
-            ValueError: ``towards`` holds weights by name, so that one of a bare tensor is not known.
+            ValueError: ``towards`` holds weights by name, so that one of a bare tensor is not known; a schedule; a
+                step that is not > 0, or of another shape.
+            TypeError: ``weight`` is no real tensor.
         """
+        _checked_step(weight, step)
         if isinstance(self.towards, Anchors) or callable(self.coefficient):
             raise ValueError(f"{self!r} needs the name of the tensor or the number of the step, which prox has not.")
         holder = nn.ParameterDict({"weight": nn.Parameter(weight.detach().clone(), requires_grad=False)})
@@ -85,6 +89,18 @@ class Norm(Penalty):
         step = local(step) if isinstance(step, Tensor) else step
         proximal_step_(local(piece.weight.detach()), self.mix(self.coefficient), step, piece)
         return piece.weight.detach()
+
+
+def _checked_step(weight: Tensor, step: float | Tensor) -> None:
+    if not isinstance(weight, Tensor) or not weight.is_floating_point():
+        got = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
+        raise TypeError(f"weight must be a tensor of real floating-point numbers, got {got}")
+    if not isinstance(step, Tensor):
+        positive(step=step)
+    elif step.ndim and step.shape != weight.shape:
+        raise ValueError(f"step has shape {shape(step)}, weight {shape(weight)}: give a number > 0, or one per weight.")
+    elif readable(step) and not bool((step > 0).all()):
+        raise ValueError("step holds a number that is not > 0: it is a step size, the inverse of a metric.")
 
 
 def proximal_step_(weight: Tensor, mix: Mix, step: float | Tensor, piece: Piece) -> None:
@@ -114,7 +130,7 @@ def slope(piece: Piece, mix: Mix) -> Tensor:
     if mix.group and piece.groups is not None:
         groups = piece.groups
         z = groups.layout(d)
-        length = groups.members.total(z.view.square(), z.dims).sqrt()
+        length = groups.members.total(z.view.abs().square(), z.dims).sqrt()
         unit = torch.zeros_like(d)
         groups.layout(unit).view.copy_(z.view / torch.where(length > 0, length, 1.0))
         parts.append(mix.group * groups.factor * unit)

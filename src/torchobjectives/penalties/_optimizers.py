@@ -84,7 +84,12 @@ def _radam(group: Group, state: State) -> float | Tensor:
 
 def _rmsprop(group: Group, state: State) -> Tensor:
     square = precise(state["square_avg"])
-    root = (square - precise(state["grad_avg"]).square()).sqrt_() if group["centered"] else square.sqrt()
+    if group["centered"]:
+        mean = precise(state["grad_avg"])
+        # Near a constant gradient rounding takes it below 0.
+        root = square.addcmul(mean, mean, value=-1).clamp_(min=0).sqrt_()
+    else:
+        root = square.sqrt()
     return _over(group["lr"] / (1 - group["momentum"]), root, group["eps"])
 
 
@@ -95,7 +100,7 @@ def _adagrad(group: Group, state: State) -> Tensor:
 
 _MOMENT = "the optimizer's own metric, √v̂ + ε"
 FACTS: dict[type[Optimizer], Facts] = {
-    SGD: Facts(_sgd, "lr·(1−τ)/(1−μ)"),
+    SGD: Facts(_sgd, "lr·(1−dampening)/(1−momentum)"),
     Adam: Facts(_adam, _MOMENT),
     AdamW: Facts(_adam, _MOMENT),
     NAdam: Facts(_nadam, _MOMENT + ", times Nesterov's share"),
@@ -120,6 +125,11 @@ def decay_is_l2(optimizer: Optimizer, group: Group) -> bool:
     return facts_of(optimizer) is not None and not group.get("decoupled_weight_decay", False)
 
 
+def decay_is_decoupled(optimizer: Optimizer, group: Group) -> bool:
+    """Whether ``weight_decay`` is known to shrink the weights themselves, beside the gradient."""
+    return facts_of(optimizer) is not None and bool(group.get("decoupled_weight_decay", False))
+
+
 def unwrapped(optimizer: Any) -> Optimizer:
     """The optimizer of torch inside a wrapper such as Accelerate's.
 
@@ -134,10 +144,7 @@ def unwrapped(optimizer: Any) -> Optimizer:
     return optimizer
 
 
-def takes_part(optimizer: Optimizer, parameter: Tensor) -> bool:
-    """Whether the step that was just taken changed a parameter: one without a gradient it leaves alone."""
-    if parameter.grad is None:
-        return False
-    # A fused optimizer under a GradScaler decides for itself whether gradients overflowed.
+def skipped(optimizer: Optimizer) -> bool:
+    """Whether the step that was just taken was none: a fused optimizer under a GradScaler sees overflow by itself."""
     overflow = getattr(optimizer, "found_inf", None)
-    return not (isinstance(overflow, Tensor) and bool(torch.any(overflow)))
+    return isinstance(overflow, Tensor) and bool(torch.any(overflow))

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from torchobjectives.penalties._anchors import same
 from torchobjectives.penalties._methods import STEPWISE, Carried
 from torchobjectives.penalties._norm import Norm, Piece, proximal_step_, slope
-from torchobjectives.penalties._optimizers import facts_of, takes_part
+from torchobjectives.penalties._optimizers import facts_of
 from torchobjectives.penalties._prox import Mix
 from torchobjectives.penalties._sharding import local, local_gradient, local_state, placed, spread, whole
 from torchobjectives.penalties.norms import L2
@@ -61,7 +61,7 @@ class Targets:
             return
         for target in self._targets:
             parameter = target.piece.weight
-            if not takes_part(optimizer, parameter):
+            if parameter.grad is None:  # then the optimizer has left it alone
                 continue
             state = optimizer.state[parameter]
             size = facts.step(optimizer.param_groups[target.group], local_state(state, parameter))
@@ -104,7 +104,17 @@ def _proximal(target: Target, parameter: Tensor, size: float | Tensor, step: int
         return
     # One's own proximal step may need all of the tensor.
     size = whole(spread(size, parameter)) if isinstance(size, Tensor) else size
-    parameter.copy_(placed(first.prox(whole(parameter.detach()), size), parameter))
+    parameter.copy_(placed(_own_prox(first, whole(parameter.detach()), size), parameter))
+
+
+def _own_prox(penalty: Any, weight: Tensor, size: float | Tensor) -> Tensor:
+    moved = penalty.prox(weight, size)
+    if not isinstance(moved, Tensor) or moved.shape != weight.shape:
+        got = f"a tensor of shape {tuple(moved.shape)}" if isinstance(moved, Tensor) else type(moved).__name__
+        raise ValueError(
+            f"{type(penalty).__name__}.prox gave {got}: return a tensor like its weight, {tuple(weight.shape)}."
+        )
+    return moved
 
 
 def _average(target: Target, parameter: Tensor, state: dict[str, Any], size: float | Tensor) -> None:
@@ -120,7 +130,8 @@ def _average(target: Target, parameter: Tensor, state: dict[str, Any], size: flo
         size = span + size
     else:
         state[POINT] = parameter.detach().clone()
-    state[SPAN] = spread(size, parameter) if isinstance(size, Tensor) else size
+    # A copy: the size may be the optimizer's own tensor lr, which schedulers change in place.
+    state[SPAN] = spread(size * 1, parameter) if isinstance(size, Tensor) else size
     parameter.copy_(state[POINT])
     _proximal(target, parameter, size, 0)
 
@@ -142,14 +153,22 @@ class Gradients:
             for term in self._terms:
                 mix = term.penalty.mix(at(term.penalty.coefficient, step))
                 live = [piece for piece in term.pieces if piece.weight.grad is not None]
-                if isinstance(term.penalty, L2) and term.penalty.towards is None and scale is None:
+                dense = not any(piece.weight.grad.is_sparse for piece in live)  # type: ignore[union-attr]
+                if isinstance(term.penalty, L2) and term.penalty.towards is None and scale is None and dense:
                     _add_weights(live, mix.l2, descends)
                     continue
                 for piece in live:
                     own = slope(piece, mix) * descends[id(piece.weight)]
-                    own = own if scale is None else own * scale
-                    gradient = local_gradient(piece.weight)
-                    gradient.add_(own.to(gradient.dtype))
+                    _add(piece.weight, own if scale is None else own * scale)
+
+
+def _add(weight: Tensor, slope: Tensor) -> None:
+    gradient = local_gradient(weight)
+    slope = slope.to(gradient.dtype)
+    if gradient.is_sparse:  # the penalty has a slope in every row
+        weight.grad = slope + gradient
+    else:
+        gradient.add_(slope)
 
 
 def _add_weights(pieces: list[Piece], coefficient: float, descends: dict[int, float]) -> None:

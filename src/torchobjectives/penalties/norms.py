@@ -35,7 +35,7 @@ class L1(Norm):
             :meth:`Objective.attach`.
 
     Raises:
-        ValueError: Negative, NaN or infinite coefficient.
+        ValueError: Negative, NaN or infinite coefficient; ``non_negative`` with ``towards``.
         TypeError: A coefficient that is no number, or an ``on`` that is no pattern and no selector.
 
     Example:
@@ -59,6 +59,8 @@ class L1(Norm):
     def __post_init__(self) -> None:
         flag(non_negative=self.non_negative)
         settle(self)
+        if self.non_negative and self.towards is not None:
+            raise ValueError("L1 takes non_negative=True or towards=, not both: weights >= 0 are pulled towards 0.")
 
     def mix(self, coefficient: float) -> Mix:
         """``coefficient·Σ|w|``, with w ≥ 0 where that is asked for."""

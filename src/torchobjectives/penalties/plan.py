@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from torchobjectives.penalties._methods import COSTS, METHODS, carried, effect
+from torchobjectives._validate import near
+from torchobjectives.penalties._methods import COSTS, METHODS, carried, decay_effect, effect, makes_zeros
 from torchobjectives.penalties._norm import Norm
-from torchobjectives.penalties._optimizers import decay_is_l2, unwrapped
+from torchobjectives.penalties._optimizers import decay_is_decoupled, skipped, unwrapped
 from torchobjectives.penalties._steps import Gradients, Targets
 from torchobjectives.penalties.schedules import at
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan"]
 
-# What a plan keeps in the optimizer's groups, so that a checkpoint of the optimizer resumes it.
-STEPS, DECAY = "penalty_steps", "penalty_weight_decay"
-_ATTACHED: "WeakKeyDictionary[Optimizer, Plan]" = WeakKeyDictionary()
+# What a plan keeps in the optimizer's groups, so that a checkpoint of the optimizer resumes it: the steps taken, and
+# the weight_decay that a group had before.
+STEPS, OWN_DECAY = "penalty_steps", "weight_decay_without_penalty"
+_ATTACHED: "WeakSet[Optimizer]" = WeakSet()
 
 
 @final
@@ -55,11 +57,11 @@ class Plan:
         self._handles = [
             self._optimizer.register_step_pre_hook(self._before_step),
             self._optimizer.register_step_post_hook(self._after_step),
+            # A checkpoint brings groups of its own, which may know nothing of a plan.
+            self._optimizer.register_load_state_dict_post_hook(self._settle_groups),
         ]
-        for group in self._optimizer.param_groups:
-            group.setdefault(STEPS, 0)
-        self._add_decay()
-        _ATTACHED[self._optimizer] = self
+        self._settle_groups()
+        _ATTACHED.add(self._optimizer)
 
     @property
     def methods(self) -> dict[str, str]:
@@ -72,8 +74,14 @@ class Plan:
         return int(self._optimizer.param_groups[0].get(STEPS, 0))
 
     def value(self, name: str) -> Tensor:
-        """The value of a term, of the weights and the coefficient as they now are; with graph."""
-        term = next(term for term in self._terms if term.name == name)
+        """The value of a term, of the weights and the coefficient as they now are; with graph.
+
+        Raises:
+            ValueError: No penalty has this name.
+        """
+        term = next((term for term in self._terms if term.name == name), None)
+        if term is None:
+            raise ValueError(f"{name!r} is no penalty of this plan. {near(str(name), self.methods)}")
         if isinstance(term.penalty, Norm):
             return term.penalty.measure(term.pieces, at(term.penalty.coefficient, self.steps))
         value: Tensor = term.penalty.value(self._model)
@@ -81,15 +89,16 @@ class Plan:
 
     def detach(self) -> None:
         """Undo the attachment: the penalties are part of the returned scalar again."""
-        if _ATTACHED.get(self._optimizer) is not self:
+        if self._objective._plan is not self:
             return
         for handle in self._handles:
             handle.remove()
         for group in self._optimizer.param_groups:
             group.pop(STEPS, None)
-            group["weight_decay"] = group.get("weight_decay", 0) - group.pop(DECAY, 0.0)
+            if OWN_DECAY in group:
+                group["weight_decay"] = group.pop(OWN_DECAY)
         self._targets.forget(self._optimizer)
-        del _ATTACHED[self._optimizer]
+        _ATTACHED.discard(self._optimizer)
         self._objective._plan = None
 
     def __str__(self) -> str:
@@ -110,34 +119,47 @@ class Plan:
         """A row for the decay that the optimizer had before."""
         rows = []
         for group in self._optimizer.param_groups:
-            own = group.get("weight_decay", 0) - group.get(DECAY, 0)
+            own = _own_decay(group)
             if own:
-                exact = decay_is_l2(self._optimizer, group)
-                what = f"½·{own:g}·Σw² besides" if exact else "nothing that can be written down: decoupled, not L2"
+                what = decay_effect(self._optimizer, group, own)
                 rows.append(["(optimizer)", str(len(group["params"])), f"weight_decay={own:g}", what, "nothing"])
         return rows
 
     def _notes(self) -> list[str]:
         notes = []
-        if any(term.method == "proximal" for term in self._terms):
+        if any(term.method == "proximal" and makes_zeros(term.penalty) for term in self._terms):
             notes.append(
                 "Trained by minibatches, a proximal step finds the minimum but not quite which weights are 0: "
                 'method="dual_averaging", or plan.polish(loader) at the end, does.'
+            )
+        if any(
+            _own_decay(group) and decay_is_decoupled(self._optimizer, group) for group in self._optimizer.param_groups
+        ):
+            notes.append(
+                "The decoupled decay moves the weights away from that minimum: build the optimizer with weight_decay=0."
             )
         if any(piece.weight.dtype.itemsize < 4 for term in self._terms for piece in term.pieces):
             notes.append("Half-precision weights round away a shrinkage of less than 1/256: keep them in float32.")
         return notes
 
-    def _add_decay(self) -> None:
-        for term in self._terms:
-            if term.method != "weight_decay":
-                continue
-            mine = {id(piece.weight) for piece in term.pieces}
-            for group in self._optimizer.param_groups:
-                if mine and any(id(parameter) in mine for parameter in group["params"]):
-                    # A state that was loaded before may hold the decay of this same plan already.
-                    group["weight_decay"] += term.penalty.coefficient - group.get(DECAY, 0.0)
-                    group[DECAY] = term.penalty.coefficient
+    def _settle_groups(self, *_: Any) -> None:
+        """Give every group what the plan keeps in it."""
+        for group in self._optimizer.param_groups:
+            group.setdefault(STEPS, 0)
+            if OWN_DECAY in group:  # from a checkpoint: the penalty in it is not to be added twice
+                group["weight_decay"] = group.pop(OWN_DECAY)
+            added = self._decay_of(group)
+            if added:
+                group[OWN_DECAY] = group["weight_decay"]
+                group["weight_decay"] += added
+
+    def _decay_of(self, group: dict[str, Any]) -> float:
+        """The penalties that a group's ``weight_decay`` carries."""
+        held = {id(parameter) for parameter in group["params"]}
+        terms = [term for term in self._terms if term.method == "weight_decay"]
+        return sum(
+            float(term.penalty.coefficient) for term in terms if any(id(piece.weight) in held for piece in term.pieces)
+        )
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
         if not self._gradients.any:
@@ -155,6 +177,8 @@ class Plan:
         return args[:1], {**kwargs, "closure": with_penalty}
 
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
+        if skipped(optimizer):
+            return
         with torch.no_grad():
             self._targets.move(optimizer, self.steps)
         for group in optimizer.param_groups:
@@ -179,6 +203,12 @@ class Plan:
         from torchobjectives.penalties._polish import polish
 
         return polish(self._objective, self._model, loader, steps, self._terms, self._targets, self.steps)
+
+
+def _own_decay(group: Mapping[str, Any]) -> float:
+    """The decay of a group that is no penalty's."""
+    own: float = group.get(OWN_DECAY, group.get("weight_decay", 0))
+    return own
 
 
 def _by_term(method: str | Mapping[str, str], penalties: Mapping[str, Any]) -> dict[str, str]:
