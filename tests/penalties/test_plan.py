@@ -22,6 +22,7 @@ from torchobjectives.penalties import (
     ElasticNet,
     GroupLasso,
     Penalty,
+    _steps,
     cosine_schedule,
     linear_schedule,
 )
@@ -830,3 +831,22 @@ def test_groups_of_their_own_let_the_optimizer_carry_l2() -> None:
     one_group = optim.SGD(twin.parameters(), lr=0.1)
     assert other.attach(one_group, twin).methods == {"l2": "gradient"}
     assert apart(train(model, objective, optimizer), train(twin, other, one_group)) <= 1e-13
+
+
+@pytest.mark.parametrize("build", PROXIMAL.values(), ids=PROXIMAL)
+def test_large_tensors_move_piece_by_piece_as_one(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = []
+    for chunk in (7, 1 << 17):
+        monkeypatch.setattr(_steps, "CHUNK", chunk)
+        torch.manual_seed(0)
+        model = nn.Linear(30, 1).double()
+        x = torch.randn(40, 30, dtype=DOUBLE)
+        objective = Objective(MSELoss(), [ElasticNet(0.1, 0.5)])
+        optimizer = build(model.parameters())
+        objective.attach(optimizer, model)
+        for _ in range(5):
+            optimizer.zero_grad()
+            objective(model(x), x[:, :1]).backward()
+            optimizer.step()
+        ends.append(model.weight.detach().clone())
+    torch.testing.assert_close(*ends, rtol=1e-14, atol=0)

@@ -1,5 +1,6 @@
 """What a plan does at each optimizer step: slopes added before it, proximal steps after it."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from torchobjectives.penalties.schedules import at
 
 # What dual averaging keeps per parameter in the optimizer's state: the sum of steps, and the point without penalty.
 POINT, SPAN = "dual_average", "dual_step"
+CHUNK = 1 << 17
 
 
 class Target(NamedTuple):
@@ -26,6 +28,11 @@ class Target(NamedTuple):
     penalties: tuple[Any, ...]
     averaged: bool
     group: int
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether each number moves by itself."""
+        return self.piece.anchor is None and self.piece.groups is None and isinstance(self.penalties[0], Norm)
 
     def mix(self, step: int) -> Mix:
         """The sum of the terms at a step."""
@@ -63,12 +70,16 @@ class Targets:
             parameter = target.piece.weight
             if parameter.grad is None:  # then the optimizer has left it alone
                 continue
-            state = optimizer.state[parameter]
-            size = facts.step(optimizer.param_groups[target.group], local_state(state, parameter))
+            state, group = optimizer.state[parameter], optimizer.param_groups[target.group]
+            here = local_state(state, parameter)
             if target.averaged:
-                _average(target, parameter, state, size)
+                _average(target, parameter, state, facts.step(group, here))
+            elif target.elementwise:
+                mix = target.mix(step)
+                for weight, own in _chunks(local(parameter), here):
+                    proximal_step_(weight, mix, facts.step(group, own), target.piece)
             else:
-                _proximal(target, parameter, size, step)
+                _proximal(target, parameter, facts.step(group, here), step)
 
     def move_by(self, size: float, step: int) -> None:
         """Take the proximal step of every tensor after a gradient step of one size for all."""
@@ -95,6 +106,21 @@ def _joined(one: Target, other: Target) -> Target:
     if len(grouped) > 1:
         raise ValueError(f"two group penalties speak of {name!r}: overlapping groups have no proximal step.")
     return Target(grouped[0] if grouped else one.piece, penalties, one.averaged, one.group)
+
+
+def _chunks(weight: Tensor, state: Mapping[str, Any]) -> Iterator[tuple[Tensor, Mapping[str, Any]]]:
+    """A tensor with its state, a large one on a CPU piece by piece.
+
+    The metric takes several temporary tensors, and those that fit a cache cost a fourth.
+    """
+    alike = {key: value for key, value in state.items() if isinstance(value, Tensor) and value.shape == weight.shape}
+    all_in_a_row = all(tensor.is_contiguous() for tensor in (weight, *alike.values()))
+    if weight.numel() <= CHUNK or weight.device.type != "cpu" or not all_in_a_row:
+        yield weight, state
+        return
+    cut = {key: torch.split(value.view(-1), CHUNK) for key, value in alike.items()}
+    for i, part in enumerate(torch.split(weight.detach().view(-1), CHUNK)):
+        yield part, {**state, **{key: parts[i] for key, parts in cut.items()}}
 
 
 def _proximal(target: Target, parameter: Tensor, size: float | Tensor, step: int) -> None:
