@@ -149,7 +149,8 @@ class Objective(nn.Module):
         """Apply the penalties at each step of an optimizer, where L1 gives exact zeros, instead of in the loss.
 
         From then on a call returns the losses, and what stays with ``method="loss"``; :attr:`terms` still reports
-        every penalty. Attach before a checkpoint of the optimizer is loaded, and after the model is wrapped or moved.
+        every penalty. Which tensors are penalised is settled now: attach after the model is wrapped, moved and frozen.
+        A checkpoint of the optimizer may be loaded before or after; it resumes the plan.
 
         Args:
             optimizer: Whose steps are followed; it holds the penalised parameters.

@@ -261,7 +261,7 @@ def test_polish_finds_the_zeros(name: str, seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_dual_averaging_finds_the_zeros(seed: int) -> None:
     problem = regression()
-    model, _ = sampled(problem, partial(optim.SGD, lr=0.05), 2000, "dual_averaging", seed)
+    model, _ = sampled(problem, partial(optim.SGD, lr=0.05), 3000, "dual_averaging", seed)
     assert problem.wrong(model) == 0
     assert problem.excess(model) <= 1e-3
 

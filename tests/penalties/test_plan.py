@@ -442,6 +442,36 @@ def test_copies_are_attached_to_nothing(method: str) -> None:
     assert train(model, objective, optimizer, 1)
 
 
+@pytest.mark.parametrize("method", ["proximal", "loss"])
+def test_compiled_once_for_all_steps(method: str) -> None:
+    torch._dynamo.reset()
+    model, objective = network(), Objective(MSELoss(), [L1(0.05)])
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    objective.attach(optimizer, model, method)
+
+    def whole(x: Tensor, y: Tensor) -> Tensor:
+        return objective(model(x), y)
+
+    compiled = torch.compile(whole, fullgraph=True, backend="aot_eager")
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for _ in range(20):
+            optimizer.zero_grad()
+            compiled(*batch()).backward()
+            optimizer.step()
+    assert apart(weights(model), attached(COUPLED["sgd"], [L1(0.05)], method)) <= 1e-12
+
+
+def test_an_optimizer_in_a_wrapper() -> None:
+    class Wrapper:
+        def __init__(self, optimizer: optim.Optimizer) -> None:
+            self.optimizer = optimizer
+
+    model, objective = network(), Objective(MSELoss(), [L1(0.05)])
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    objective.attach(Wrapper(optimizer), model)  # type: ignore[arg-type]
+    assert same(train(model, objective, optimizer), attached(COUPLED["sgd"], [L1(0.05)]))
+
+
 # Checkpoints
 
 
@@ -539,7 +569,7 @@ def test_what_a_penalty_of_ones_own_cannot_do() -> None:
         ValueError, match=r"Broken.prox gave a tensor of shape \(5,\): return a tensor like .* \(4, 5\)"
     ):
         attached(COUPLED["sgd"], [Broken()])
-    with pytest.raises(ValueError, match=r"'0.weight' has a proximal term of one's own and another"):
+    with pytest.raises(ValueError, match=r"'0\.weight' has a proximal term of one's own and another"):
         attached(COUPLED["sgd"], [Lasso(), L1(0.1)])
     wrong = Lasso()
     wrong.on = ["0.*"]  # type: ignore[assignment]

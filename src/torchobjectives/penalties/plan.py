@@ -83,7 +83,10 @@ class Plan:
         if term is None:
             raise ValueError(f"{name!r} is no penalty of this plan. {near(str(name), self.methods)}")
         if isinstance(term.penalty, Norm):
-            return term.penalty.measure(term.pieces, at(term.penalty.coefficient, self.steps))
+            coefficient = term.penalty.coefficient
+            # The number of the step is read only where it counts: compiled code is specialised for what it reads.
+            now = at(coefficient, self.steps) if callable(coefficient) else coefficient
+            return term.penalty.measure(term.pieces, now)
         value: Tensor = term.penalty.value(self._model)
         return value
 
