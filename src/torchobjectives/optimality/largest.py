@@ -50,7 +50,7 @@ def lambda_max(
         loader: Batches (x, y_true) that cover the data, the same in every pass; one batch with all rows is fastest.
         term: The name of the penalty's term, where more than one penalty makes zeros.
         tolerance: How near the other parameters come to their minimum, as a stationarity.
-        rounds: Most rounds of 20 proximal and 100 quasi-Newton steps for them.
+        rounds: Most rounds of 20 proximal and 30 quasi-Newton steps for them.
 
     Raises:
         ValueError: No penalty that makes zeros, or several and no ``term``; a gradient that vanishes at w₀.

@@ -121,7 +121,7 @@ def regularization_path(
     num: int = 20,
     ratio: float = 1e-2,
     validation: Iterable[Any] | None = None,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-8,
     rounds: int = 30,
 ) -> RegularizationPath:
     """Minimise an objective for one coefficient after another, each from the last solution.
@@ -145,7 +145,7 @@ def regularization_path(
         ratio: The last over the first, in (0, 1).
         validation: Batches (x, y_true) of other rows, on which every solution's losses are taken.
         tolerance: The stationarity to reach, as a share of the first coefficient (of the largest of ``lambdas``).
-        rounds: Most rounds per coefficient, each of 20 proximal and at most 100 quasi-Newton steps.
+        rounds: Most rounds per coefficient, each of 20 proximal and at most 30 quasi-Newton steps.
 
     Returns:
         The path: ``lambdas``, ``coefficients``, ``nonzeros``, ``objective``, ``validation``, ``stationarity``;

@@ -20,12 +20,14 @@ from torchobjectives.optimality.largest import chosen_term, start_at_zero
 from torchobjectives.params._roles import Entry, inventory
 from torchobjectives.penalties._layout import layout
 from torchobjectives.penalties.groups import GroupLasso
+from torchobjectives.penalties.norms import L1
 
 __all__ = ["FeatureSelection", "select_features"]
 
 # The search for a coefficient goes down from lambda_max in this ratio, at most so far.
-DOWN, LEAST = 0.9, 1e-3
-TOLERANCE, ROUNDS = 1e-5, 20
+DOWN, LEAST = 0.85, 1e-3
+# As a share of the coefficient: which weights are 0 is settled long before their values.
+TOLERANCE, ROUNDS = 1e-4, 20
 
 
 @final
@@ -42,7 +44,7 @@ class FeatureSelection:
     weights_: Tensor
     """The length of each feature's weights, fitted to all rows: of the standardised feature, unless asked not to."""
     coefficient_: float
-    """The coefficient of the penalty."""
+    """The coefficient of the penalty on all rows."""
     chosen_per_resample_: float
     """How many features a resample chose on average."""
     threshold: float
@@ -112,13 +114,13 @@ def select_features(
     Args:
         x: The features, (N, P): a tensor, or an array.
         y_true: The truth as the loss takes it, N rows.
-        loss: A loss, to which GroupLasso on the first layer's inputs is added (for one output that is L1); or an
+        loss: A loss, to which GroupLasso on the first layer's inputs is added (L1 where it has one output); or an
             Objective with a penalty that makes zeros.
         model: What is fitted, each time from its present weights; copied, in evaluation mode. By default a linear
             layer, with as many outputs as y_true has columns, or classes for a loss of classes.
         names: Of the features; by default ``x0``, ``x1`` ….
-        per_resample: The strength of the penalty, said as how many features it leaves at most on all rows. By default
-            √(0.8·P) for a loss; the coefficient of an Objective is left as it is.
+        per_resample: The strength of the penalty, said as how many features it may leave, in each half by a coefficient
+            of its own. By default √(0.8·P) for a loss; the coefficient of an Objective is left as it is.
         threshold: π in (0.5, 1].
         resamples: B, an even number.
         standardize: Whether every feature is first given mean 0 and standard deviation 1: a penalty on weights
@@ -129,8 +131,8 @@ def select_features(
         ``support_``, ``frequencies_``, ``ranking_``, ``weights_``, ``table()``, ``plot()``.
 
     Raises:
-        ValueError: Wrong shapes; NaN or infinite features; fewer than 4 rows; numbers out of range; a model whose first
-            layer does not take P features; an Objective without a penalty that makes zeros.
+        ValueError: Wrong shapes; NaN or infinite features; fewer than 4 rows or 2 features; numbers out of range; a
+            model whose first layer does not take P features; an Objective without a penalty that makes zeros.
         TypeError: What is no loss or no module.
 
     Example:
@@ -158,13 +160,11 @@ def select_features(
     model = _linear(x, y_true, loss) if model is None else copy.deepcopy(_module(model))
     first = _first_layer(model, x.shape[1])
     objective = _objective(loss, first)
-    fit = _Fit(objective, model, first)
     with undisturbed(objective, model):
-        coefficient = fit.coefficient(x, y_true, _count(per_resample, x.shape[1], loss))
-        weights = fit.lengths(x, y_true, coefficient)
-        chosen = torch.stack(
-            [fit.lengths(x[rows], y_true[rows], coefficient) > 0 for rows in _halves(len(x), resamples, seed)]
-        )
+        fit = _Fit(objective, model, first, _count(per_resample, x.shape[1], loss))
+        weights = fit.all_rows(x, y_true)
+        halves = _halves(len(x), resamples, seed)
+        chosen = torch.stack([fit.rows(x[rows], y_true[rows]) > 0 for rows in halves])
     frequencies = chosen.double().mean(0)
     # From the last key to the first: sorting is stable.
     order = weights.argsort(descending=True, stable=True)
@@ -174,7 +174,7 @@ def select_features(
         frequencies_=frequencies,
         ranking_=order.argsort() + 1,
         weights_=weights,
-        coefficient_=coefficient,
+        coefficient_=fit.least,
         chosen_per_resample_=float(chosen.sum(1).double().mean()),
         threshold=threshold,
         names=names,
@@ -182,30 +182,55 @@ def select_features(
 
 
 class _Fit:
-    """Fits one model again and again, from the same weights."""
+    """Fits of one model, at the least coefficient that leaves no more features than a count.
 
-    def __init__(self, objective: Objective, model: nn.Module, first: Entry) -> None:
-        self._objective, self._model, self._first = objective, model, first
+    The least: where a feature has only just come in, it is chance that chooses it.
+    """
+
+    def __init__(self, objective: Objective, model: nn.Module, first: Entry, count: int | None) -> None:
+        self._objective, self._model, self._first, self._count = objective, model, first, count
         self._term = chosen_term(objective, None)
-        self._start = [parameter.detach().clone() for parameter in model.parameters()]
+        self._start = self._weights()
+        # The coefficient on all rows, and that at which a search for it gives up.
+        self.least = self._floor = 0.0
 
-    def coefficient(self, x: Tensor, y_true: Any, count: int | None) -> float:
-        """The least coefficient that leaves no more features, found on the way down; None: the penalty's own.
+    def all_rows(self, x: Tensor, y_true: Any) -> Tensor:
+        """The length of each feature's weights; other fits start from here."""
+        if self._count is None:
+            self.least = self._own_coefficient()
+            lengths = self._lengths_at([(x, y_true)], self.least)
+        else:
+            largest = start_at_zero(self._objective, self._model, [(x, y_true)], self._term, 1e-9, ROUNDS)
+            self._floor = LEAST * largest
+            self.least, lengths = self._down([(x, y_true)], largest, self._count)
+        self._start = self._weights()
+        return lengths
 
-        The least: where a feature has only just come in, halves of the data choose it by chance.
-        """
-        if count is None:
-            return self._own_coefficient()
+    def rows(self, x: Tensor, y_true: Any) -> Tensor:
+        """The same for some of the rows; their own coefficient is searched from that of all rows."""
+        self._put(self._start)
         data = [(x, y_true)]
-        largest = coefficient = start_at_zero(self._objective, self._model, data, self._term, 1e-9, ROUNDS)
-        while coefficient > LEAST * largest:
-            self._solve(data, DOWN * coefficient)
-            if int((self._lengths() > 0).sum()) > count:
+        lengths = self._lengths_at(data, self.least)
+        if self._count is None:
+            return lengths
+        if _features(lengths) <= self._count:
+            return self._down(data, self.least, self._count)[1]
+        coefficient = self.least
+        while _features(lengths) > self._count:
+            coefficient /= DOWN
+            lengths = self._lengths_at(data, coefficient)
+        return lengths
+
+    def _down(self, data: list[tuple[Tensor, Any]], coefficient: float, count: int) -> tuple[float, Tensor]:
+        """From a coefficient that leaves few enough to the least that does."""
+        lengths, weights = self._lengths(), self._weights()
+        while coefficient > self._floor:
+            more = self._lengths_at(data, DOWN * coefficient)
+            if _features(more) > count:
+                self._put(weights)
                 break
-            coefficient *= DOWN
-            # Fits on halves start near their solutions, too.
-            self._start = [parameter.detach().clone() for parameter in self._model.parameters()]
-        return coefficient
+            coefficient, lengths, weights = DOWN * coefficient, more, self._weights()
+        return coefficient, lengths
 
     def _own_coefficient(self) -> float:
         own = self._objective.penalties[self._term].coefficient
@@ -213,21 +238,26 @@ class _Fit:
             raise ValueError(f"{self._term!r} has a schedule: give one number, or per_resample=.")
         return float(own)
 
-    def lengths(self, x: Tensor, y_true: Any, coefficient: float) -> Tensor:
-        """The length of each feature's weights after a fit."""
-        with torch.no_grad():
-            for parameter, value in zip(self._model.parameters(), self._start, strict=True):
-                parameter.copy_(value)
-        self._solve([(x, y_true)], coefficient)
-        return self._lengths()
-
-    def _solve(self, data: list[tuple[Tensor, Any]], coefficient: float) -> None:
+    def _lengths_at(self, data: list[tuple[Tensor, Any]], coefficient: float) -> Tensor:
         problem = Problem(self._objective, self._model, data, {self._term: coefficient})
         solve(problem, TOLERANCE * coefficient, ROUNDS)
+        return self._lengths()
 
     def _lengths(self) -> Tensor:
         inputs = layout(self._first, "input")(self._first.parameter.detach()).view
-        return torch.linalg.vector_norm(inputs.flatten(1).double(), dim=1).cpu()
+        return inputs.flatten(1).double().square().sum(1).sqrt().cpu()
+
+    def _weights(self) -> list[Tensor]:
+        return [parameter.detach().clone() for parameter in self._model.parameters()]
+
+    def _put(self, weights: list[Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, value in zip(self._model.parameters(), weights, strict=True):
+                parameter.copy_(value)
+
+
+def _features(lengths: Tensor) -> int:
+    return int((lengths > 0).sum())
 
 
 def _halves(rows: int, resamples: int, seed: int) -> Iterator[Tensor]:
@@ -247,8 +277,8 @@ def _checked(x: Any, y_true: Any) -> tuple[Tensor, Tensor]:
         )
     if len(x) != len(y_true):
         raise ValueError(f"x has {len(x)} rows and y_true {len(y_true)}: wanted as many.")
-    if len(x) < 4 or not x.shape[1]:
-        raise ValueError(f"x has shape {tuple(x.shape)}, wanted at least 4 rows and 1 feature.")
+    if len(x) < 4 or x.shape[1] < 2:
+        raise ValueError(f"x has shape {tuple(x.shape)}, wanted at least 4 rows and 2 features.")
     x = x if x.is_floating_point() else x.to(torch.get_default_dtype())
     if not bool(torch.isfinite(x).all()):
         raise ValueError("x holds NaN or infinite numbers: fill them in, or leave those rows out.")
@@ -281,7 +311,9 @@ def _linear(x: Tensor, y_true: Tensor, loss: Any) -> nn.Module:
     """A linear layer of zeros with the outputs that the loss takes, in the shape that it takes them."""
     outputs = _outputs(loss, y_true)
     flat = outputs == 1 and y_true.ndim == 1
-    layer = nn.Linear(x.shape[1], y_true.shape[1] if outputs == 1 and y_true.ndim == 2 else outputs)
+    outputs = y_true.shape[1] if outputs == 1 and y_true.ndim == 2 else outputs
+    # Without its initialisation, which would draw random numbers.
+    layer: nn.Module = nn.utils.skip_init(nn.Linear, x.shape[1], outputs)
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     model = nn.Sequential(layer, nn.Flatten(0)) if flat else nn.Sequential(layer)
@@ -316,12 +348,15 @@ def _first_layer(model: nn.Module, features: int) -> Entry:
 def _objective(loss: Any, first: Entry) -> Objective:
     if isinstance(loss, Objective | BoundObjective):
         return plain(loss)
-    return Objective(loss, penalties=[GroupLasso(0.0, on=first.name)])
+    single = layout(first, "input")(first.parameter).members == 1
+    return Objective(loss, penalties=[L1(0.0, on=first.name) if single else GroupLasso(0.0, on=first.name)])
 
 
 def _count(per_resample: int | None, features: int, loss: Any) -> int | None:
     """How many features a fit should leave; None: the coefficient is given."""
     if per_resample is not None:
         whole(per_resample=per_resample, low=1)
-        return min(per_resample, features)
+        if per_resample >= features:
+            raise ValueError(f"per_resample is {per_resample}, wanted fewer than the {features} features.")
+        return per_resample
     return None if isinstance(loss, Objective | BoundObjective) else max(1, round((0.8 * features) ** 0.5))
