@@ -22,6 +22,11 @@ class Solved(NamedTuple):
     stationarity: float
 
 
+def measured(problem: Problem) -> Solved:
+    """The point where the parameters are."""
+    return Solved(problem.value(), largest(distances(problem)))
+
+
 def solve(problem: Problem, tolerance: float, rounds: int) -> Solved:
     """Move the parameters to a point whose distance to stationarity is at most the tolerance, or as near as it gets."""
     best, waited = float("inf"), 0

@@ -41,8 +41,8 @@ def lambda_max(
     useful coefficient starts here and goes down.
 
     For a convex objective that is the whole truth. In a network it is where w₀ becomes stationary, with the other
-    layers as they are found from the model's present ones: where all layers are penalised, a network of zeros has no
-    gradient at all, and there is an error. Evaluation mode; nothing of the model changes.
+    layers as they are found from the model's present ones; and where those are penalised too, nothing passes through
+    zeros and there is no gradient at w₀ at all, which is an error. Evaluation mode; nothing of the model changes.
 
     Args:
         objective: The objective, attached or not. The coefficient of the penalty itself does not matter.
@@ -125,9 +125,9 @@ def start_at_zero(
     steepest = max(float(gradient.abs().max()) for gradient in slopes if gradient.numel())
     if steepest <= NOISE * (left + torch.finfo(slopes[0].dtype).eps * abs(value)):
         raise ValueError(
-            f"where all that {name!r} speaks of is 0, its gradient vanishes: a network without a layer passes nothing "
-            "on. Penalise the first layer alone, such as on='0.weight', with the others trained; or give "
-            "regularization_path lambdas from small to large, which start at the trained model."
+            f"where all that {name!r} speaks of is 0, its gradient vanishes: y_true does not depend on x, or a network "
+            "passes nothing on. The path of a network goes from small to large, from the trained model on: "
+            "regularization_path(lambdas=[0.001, 0.01, …]), with L2 on the layers that are not penalised."
         )
     return _smallest(objective, model, loader, name, gradients, pieces)
 

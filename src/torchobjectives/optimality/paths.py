@@ -12,7 +12,7 @@ from torchobjectives._validate import in_range, number, positive, whole
 from torchobjectives.objective import BoundObjective, Objective
 from torchobjectives.optimality._pictures import pictures
 from torchobjectives.optimality._problem import Losses, Problem, plain, unchanged, undisturbed
-from torchobjectives.optimality._solver import solve
+from torchobjectives.optimality._solver import measured, solve
 from torchobjectives.optimality._table import Table
 from torchobjectives.optimality.largest import chosen_term, start_at_zero
 from torchobjectives.penalties._data import Smooth
@@ -132,8 +132,9 @@ def regularization_path(
     dropout, and batch norm by its running statistics. The model is afterwards what it was: ``restore`` loads a
     solution.
 
-    In a network, the solutions are critical points that depend on the way. A path down needs a first layer penalised
-    and the others trained; ``lambdas`` from small to large prune a trained network instead.
+    In a network, the solutions are critical points that depend on the way, and the way is the other one: ``lambdas``
+    from small to large shut off one input after another of a trained model. Give the layers that are not penalised an
+    L2: otherwise they grow as the penalised one shrinks, and there is no minimum.
 
     Args:
         objective: The objective, attached or not; the coefficient of the penalty itself does not matter.
@@ -184,9 +185,11 @@ def regularization_path(
         pieces = pieces_of(objective.penalties[name], model)
         score = None if validation is None else Smooth(Losses(objective), model, validation, [], 0)
         solutions = []
-        for coefficient in wanted:
+        for place, coefficient in enumerate(wanted):
             problem = Problem(objective, model, loader, {name: coefficient})
-            solved = solve(problem, tolerance * max(wanted), rounds)
+            # At lambda_max the solution is there already; rounding would let the first weight in.
+            known = lambdas is None and place == 0
+            solved = measured(problem) if known else solve(problem, tolerance * max(wanted), rounds)
             solutions.append(_solution(model, pieces, *solved, None if score is None else score.value()))
     return _gathered(name, wanted, solutions)
 

@@ -111,13 +111,16 @@ def select_features(
     Of features that say the same, a single fit keeps any one: the frequency shows it. With q features chosen per half,
     at most q²/((2π − 1)·P) of those selected are there by mistake, in expectation: ``expected_false_`` of the result.
 
+    For a network of your own, give an Objective with L2 on its other layers too: otherwise these grow as the first one
+    shrinks, and nothing is shut off.
+
     Args:
         x: The features, (N, P): a tensor, or an array.
         y_true: The truth as the loss takes it, N rows.
         loss: A loss, to which GroupLasso on the first layer's inputs is added (L1 where it has one output); or an
             Objective with a penalty that makes zeros.
         model: What is fitted, each time from its present weights; copied, in evaluation mode. By default a linear
-            layer, with as many outputs as y_true has columns, or classes for a loss of classes.
+            layer in float64, with as many outputs as y_true has columns, or classes for a loss of classes.
         names: Of the features; by default ``x0``, ``x1`` ….
         per_resample: The strength of the penalty, said as how many features it may leave, in each half by a coefficient
             of its own. By default √(0.8·P) for a loss; the coefficient of an Objective is left as it is.
@@ -159,6 +162,8 @@ def select_features(
     x = _standardized(x) if standardize else x
     model = _linear(x, y_true, loss) if model is None else copy.deepcopy(_module(model))
     first = _first_layer(model, x.shape[1])
+    x = x.to(first.parameter)
+    y_true = y_true.to(first.parameter) if y_true.is_floating_point() else y_true
     objective = _objective(loss, first)
     with undisturbed(objective, model):
         fit = _Fit(objective, model, first, _count(per_resample, x.shape[1], loss))
@@ -279,10 +284,10 @@ def _checked(x: Any, y_true: Any) -> tuple[Tensor, Tensor]:
         raise ValueError(f"x has {len(x)} rows and y_true {len(y_true)}: wanted as many.")
     if len(x) < 4 or x.shape[1] < 2:
         raise ValueError(f"x has shape {tuple(x.shape)}, wanted at least 4 rows and 2 features.")
-    x = x if x.is_floating_point() else x.to(torch.get_default_dtype())
+    x = x if x.is_floating_point() else x.to(torch.float64)
     if not bool(torch.isfinite(x).all()):
         raise ValueError("x holds NaN or infinite numbers: fill them in, or leave those rows out.")
-    return x, y_true.to(x.dtype) if y_true.is_floating_point() else y_true
+    return x, y_true
 
 
 def _names(names: Sequence[str] | None, features: int) -> tuple[str, ...]:
@@ -313,11 +318,11 @@ def _linear(x: Tensor, y_true: Tensor, loss: Any) -> nn.Module:
     flat = outputs == 1 and y_true.ndim == 1
     outputs = y_true.shape[1] if outputs == 1 and y_true.ndim == 2 else outputs
     # Without its initialisation, which would draw random numbers.
-    layer: nn.Module = nn.utils.skip_init(nn.Linear, x.shape[1], outputs)
+    layer: nn.Module = nn.utils.skip_init(nn.Linear, x.shape[1], outputs)  # type: ignore[no-untyped-call]
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     model = nn.Sequential(layer, nn.Flatten(0)) if flat else nn.Sequential(layer)
-    return model.to(x)
+    return model.to(x.device, torch.float64)
 
 
 def _outputs(loss: Any, y_true: Tensor) -> int:
