@@ -35,6 +35,6 @@ def main(folder: Path, resamples: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Draw a regularization path and the frequencies of features.")
     parser.add_argument("--out", type=Path, default=Path(), help="the folder for the pictures")
-    parser.add_argument("--resamples", type=int, default=40, help="an even number of random halves")
+    parser.add_argument("--resamples", type=int, default=100, help="an even number of random halves")
     arguments = parser.parse_args()
     main(arguments.out, arguments.resamples)

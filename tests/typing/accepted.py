@@ -26,11 +26,17 @@ from torchobjectives import (
     get,
     global_mean,
     huber_loss,
+    lambda_max,
     param_groups,
     register,
+    regularization_path,
     select,
+    select_features,
+    sparsity,
+    stationarity,
     totals,
 )
+from torchobjectives.optimality import Stationarity
 
 y_pred, y_true = torch.zeros(3), torch.zeros(3)
 
@@ -74,3 +80,9 @@ assert_type(ElasticNet(1e-3, 0.5, on=select.matching("*.weight")).value(model), 
 assert_type(GroupLasso(1e-3).value(model), Tensor)
 torch.optim.SGD(param_groups(model, lr=0.1, weight_decay=1e-4, rules=[("*.bias", {"lr": 0.5})]))
 assert_type(torchobjectives.functional.mse_loss(y_pred, y_true), Tensor)
+data = [(y_pred, y_true)]
+assert_type(stationarity(objective, model, data), Stationarity)
+assert_type(lambda_max(objective.bind(model), model, data, term="l1"), float)
+assert_type(regularization_path(objective, model, data, num=5).lambdas, Tensor)
+assert_type(sparsity(model).zeros, int)
+assert_type(select_features(y_pred, y_true, HuberLoss()).support_, Tensor)

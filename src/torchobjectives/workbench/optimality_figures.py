@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from torchobjectives.optimality.paths import RegularizationPath
 from torchobjectives.optimality.selection import FeatureSelection
@@ -16,6 +16,7 @@ from torchobjectives.workbench.text import cut
 # So many lines of weights are told apart, and have names in the legend.
 NAMED = len(COLORS)
 LONGEST_NAME = 24
+MOST_BARS = 50
 KINDS = (".png", ".svg", ".pdf")
 
 
@@ -35,7 +36,9 @@ def path(result: RegularizationPath, names: list[str] | None, file: str | Path |
             others[1].set_ylabel("validation loss")
             for axes in (first, *others):
                 axes.axvline(float(result.lambdas[result.best]), color=INK, lw=0.8, ls=":")
-        others[-1].set(xlabel=f"coefficient of {result.term}", xscale="log" if lambdas.min() > 0 else "symlog")
+        others[-1].set(xlabel=f"coefficient of {result.term}", xscale="log" if lambdas.min() > 0 else "linear")
+        # Names are text here, and so are powers of ten.
+        others[-1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         # From strong to weak, as the path goes.
         others[-1].invert_xaxis()
 
@@ -59,8 +62,8 @@ def _weights(axes: Axes, result: RegularizationPath, names: list[str] | None) ->
 
 
 def selection(result: FeatureSelection, file: str | Path | None) -> Figure:
-    """Draw a bar for each feature, the best on top."""
-    order = result.ranking_.argsort().tolist()
+    """Draw a bar for each feature, the best on top; of many, the best."""
+    order = result.ranking_.argsort().tolist()[:MOST_BARS]
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
