@@ -152,3 +152,6 @@ def test_wrong_inputs() -> None:
         select_features(x, y_true, Objective(loss, [L2(0.1)]))
     with pytest.raises(TypeError, match="must be callable"):
         select_features(x, y_true, "mse")
+    deep = nn.Sequential(nn.Linear(12, 2), nn.Linear(2, 1)).double()
+    with pytest.raises(ValueError, match=r"does not speak of '0\.weight'"):
+        select_features(x, y_true[:, None], Objective(loss, [L1(0.1, on="1.weight")]), model=deep)
