@@ -93,6 +93,14 @@ def test_chapter(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_feature_selection(tmp_path: Path) -> None:
+    output = run("feature_selection.py", tmp_path, "--resamples", "4")
+    rows = [line.split() for line in output.splitlines()]
+    assert next(row[1] for row in rows if row[0].startswith("0.")) == "0"
+    assert re.search(r"1 +worst (radius|concave points) +1 .* yes", output)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["regularization-path.svg", "selected-features.svg"]
+
+
 @pytest.mark.parametrize("library", ["lightning", "fabric", "accelerate", "ignite"])
 def test_at_home_elsewhere(library: str, tmp_path: Path) -> None:
     name = f"with_{library}.py"

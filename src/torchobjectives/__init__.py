@@ -223,6 +223,13 @@ if TYPE_CHECKING:
     from torchobjectives.objective import (
         Objective as Objective,
     )
+    from torchobjectives.optimality import (
+        lambda_max as lambda_max,
+        regularization_path as regularization_path,
+        select_features as select_features,
+        sparsity as sparsity,
+        stationarity as stationarity,
+    )
     from torchobjectives.params import (
         guard_loading as guard_loading,
         param_groups as param_groups,
@@ -372,6 +379,7 @@ __all__ = [
     "hl_gauss_loss",
     "huber_loss",
     "l1_loss",
+    "lambda_max",
     "laplace_nll_loss",
     "ldam_loss",
     "linear_schedule",
@@ -397,9 +405,11 @@ __all__ = [
     "poly1_loss",
     "quantile_loss",
     "register",
+    "regularization_path",
     "rmse_loss",
     "seesaw_loss",
     "select",
+    "select_features",
     "silog_loss",
     "smape_loss",
     "smooth_l1_loss",
@@ -407,6 +417,8 @@ __all__ = [
     "soft_margin_loss",
     "softmax_focal_loss",
     "sparsemax_loss",
+    "sparsity",
+    "stationarity",
     "student_t_nll_loss",
     "symmetric_cross_entropy_loss",
     "totals",

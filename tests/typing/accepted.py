@@ -27,12 +27,18 @@ from torchobjectives import (
     global_mean,
     guard_loading,
     huber_loss,
+    lambda_max,
     param_groups,
     parameter_table,
     register,
+    regularization_path,
     select,
+    select_features,
+    sparsity,
+    stationarity,
     totals,
 )
+from torchobjectives.optimality import Stationarity
 
 y_pred, y_true = torch.zeros(3), torch.zeros(3)
 
@@ -83,3 +89,9 @@ assert_type([row.shape for row in parameter_table(model)], list[tuple[int, ...] 
 optimizer = torch.optim.AdamW(param_groups(model, lr=0.1, layer_decay=0.75, rules=[(chosen, {"lr": 0.5})]))
 guard_loading(optimizer).remove()
 assert_type(torchobjectives.functional.mse_loss(y_pred, y_true), Tensor)
+data = [(y_pred, y_true)]
+assert_type(stationarity(objective, model, data), Stationarity)
+assert_type(lambda_max(objective.bind(model), model, data, term="l1"), float)
+assert_type(regularization_path(objective, model, data, num=5).lambdas, Tensor)
+assert_type(sparsity(model).zeros, int)
+assert_type(select_features(y_pred, y_true, HuberLoss()).support_, Tensor)

@@ -1,7 +1,7 @@
 """The smooth part of an objective, and its gradient, over all of a data set."""
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,15 +10,12 @@ from torchobjectives.penalties._methods import STEPWISE, Carried
 from torchobjectives.penalties._norm import Norm
 from torchobjectives.penalties.schedules import at
 
-if TYPE_CHECKING:
-    from torchobjectives.objective import Objective
-
 
 class Smooth:
     """Loss over a loader, plus the attached penalties that no proximal step carries.
 
     Args:
-        objective: What it returns, it returns per batch; batches count by their rows.
+        objective: Called as ``objective(y_pred, y_true, model=model)`` for each batch; batches count by their rows.
         model: The network.
         loader: Batches (x, y_true).
         terms: The terms of the plan.
@@ -26,7 +23,7 @@ class Smooth:
     """
 
     def __init__(
-        self, objective: "Objective", model: nn.Module, loader: Iterable[Any], terms: list[Carried], step: int
+        self, objective: Callable[..., Any], model: nn.Module, loader: Iterable[Any], terms: list[Carried], step: int
     ) -> None:
         self._objective, self._model, self._loader, self._step = objective, model, loader, step
         self._terms = [term for term in terms if term.method in ("gradient", "weight_decay")]

@@ -34,7 +34,7 @@ def carried(name: str, penalty: Any, method: str, optimizer: Optimizer, model: n
         ValueError: the method cannot carry this penalty with this optimizer, or there is nothing to penalise.
     """
     choice("method", method, METHODS)
-    pieces = _pieces(penalty, model)
+    pieces = pieces_of(penalty, model)
     if not pieces and (isinstance(penalty, Norm) or hasattr(penalty, "prox")):
         raise ValueError(f"{penalty!r} has nothing to penalise: every tensor that it selects is frozen.")
     groups = _groups_of(name, pieces, optimizer)
@@ -43,7 +43,8 @@ def carried(name: str, penalty: Any, method: str, optimizer: Optimizer, model: n
     return Carried(name, penalty, chosen, pieces)
 
 
-def _pieces(penalty: Any, model: nn.Module) -> list[Piece]:
+def pieces_of(penalty: Any, model: nn.Module) -> list[Piece]:
+    """The tensors that a penalty speaks of; none where it is a value and nothing else."""
     if isinstance(penalty, Norm):
         return penalty.pieces(model)
     if not hasattr(penalty, "prox"):

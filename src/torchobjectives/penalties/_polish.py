@@ -1,7 +1,7 @@
 """Full-gradient proximal steps at the end of training."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +12,13 @@ from torchobjectives.penalties._methods import Carried
 from torchobjectives.penalties._sharding import is_sharded
 from torchobjectives.penalties._steps import Targets
 
-if TYPE_CHECKING:
-    from torchobjectives.objective import Objective
-
 # The first trial of a step, from which it is doubled or halved; it is soon where it should be.
 FIRST_STEP = 1.0
 LEAST_STEP = 1e-30
 
 
 def polish(
-    objective: "Objective",
+    objective: Callable[..., Any],
     model: nn.Module,
     loader: Iterable[Any],
     steps: int,
