@@ -1,8 +1,8 @@
 """What penalties cost per step, relative to the tutorial loop through autograd: ratios in one process.
 
 Run: ``./dev python benchmarks/regularization.py [--rounds 15]``. The tensors are those of ResNet-50: 25.6 million
-numbers in 161, all of them penalised. Contenders take turns in every round; a figure is the median of the rounds. *Added* is a
-step with the plan less the same step without, each a median.
+numbers in 161, all of them penalised. Contenders take turns in every round; a figure is the median of the rounds.
+*Added* is a step with the plan less the same step without, each a median.
 """
 
 from __future__ import annotations
