@@ -324,7 +324,7 @@ def test_one_value_is_seen_when_it_cannot_be_known_before() -> None:
         (nn.MSELoss(), TypeError, "as_loss"),
         (squared, TypeError, "as_loss"),
         (3, TypeError, "got 3"),
-        (Objective(HuberLoss(), [L1(0.1)]), TypeError, "once per step"),
+        (Objective(HuberLoss(), [L1(0.1)]), TypeError, "attach the objective"),
     ],
 )
 def test_what_has_no_global_mean_is_refused(loss: Any, error: type[Exception], words: str) -> None:

@@ -275,6 +275,7 @@ def test_a_full_disk_is_one_line(
     assert Path("run/report.html").exists()
 
 
+@pytest.mark.grid
 def test_output_that_cannot_be_shown_does_not_stop_a_run(csv: Path) -> None:
     arguments = [sys.executable, "-m", "torchobjectives", *FIT, "--epochs", "1", "--l1", "1e-3"]
     done = subprocess.run(

@@ -186,6 +186,7 @@ def test_what_is_written_takes_nobodys_name(csv: Path, fit: Fit, monkeypatch: py
     assert stat.S_IMODE(Path("z.csv").stat().st_mode) == 0o666 & ~umask
 
 
+@pytest.mark.grid
 def test_nobody_needs_to_read_what_is_said(csv: Path, fit: Fit) -> None:
     fit(data=csv, target="label", epochs=1)
     arguments = [sys.executable, "-m", "torchobjectives", "predict", "out", "people.csv", "--out"]

@@ -18,7 +18,8 @@ LAUNCHERS = {
 }
 
 
-@pytest.mark.parametrize("launcher", ["lightning", pytest.param("torchrun", marks=pytest.mark.grid)])
+@pytest.mark.grid
+@pytest.mark.parametrize("launcher", ["lightning", "torchrun"])
 def test_two_processes_are_one_run(csv: Path, launcher: str) -> None:
     """Rows are dealt out unevenly (64 rows in batches of 30, 30 and 4); every row counts as in one process."""
     for out, command, more in (

@@ -105,7 +105,14 @@ def test_the_third_ctrl_c_says_how_to_go_on(csv: Path) -> None:
     assert Path("at once.partial/checkpoints/last.ckpt").exists()
 
 
-@pytest.mark.parametrize(("number", "times"), [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 1)])
+@pytest.mark.parametrize(
+    ("number", "times"),
+    [
+        pytest.param(signal.SIGINT, 1, marks=pytest.mark.grid),
+        (signal.SIGINT, 2),
+        pytest.param(signal.SIGTERM, 1, marks=pytest.mark.grid),
+    ],
+)
 def test_interrupted_leaves_a_run_that_can_be_used_and_continued(
     whole: Path, number: int, times: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,7 @@ def spec_of_sum(loss: object, taker: str) -> Spec:
     if isinstance(loss, (Objective, BoundObjective)):
         raise TypeError(
             f"{taker} takes a loss, got an {type(loss).__name__}. Its penalties belong to the step of the optimizer "
-            "and would count once per micro-batch: pass the loss alone, and objective.attach the optimizer."
+            "and would count once per micro-batch: pass the loss alone, and attach the objective to the optimizer."
         )
     if isinstance(loss, type) and issubclass(loss, Loss):
         raise TypeError(f"{taker} takes an instance: pass {loss.__name__}(), not the class {loss.__name__}.")
