@@ -221,7 +221,7 @@ def test_learnable_alpha_round_trips_as_a_parameter() -> None:
     assert isinstance(again.alpha, nn.Parameter)
 
 
-@pytest.mark.parametrize("form", ["class", "function"])
+@pytest.mark.parametrize("form", [pytest.param("class", marks=pytest.mark.grid), "function"])
 def test_any_number_of_losses_compile_in_one_process(form: str) -> None:
     """torch.compile gives up after eight recompilations of one code object: each loss must have its own."""
     torch._dynamo.reset()

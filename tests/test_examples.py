@@ -93,6 +93,7 @@ def test_chapter(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.grid
 def test_feature_selection(tmp_path: Path) -> None:
     output = run("feature_selection.py", tmp_path, "--resamples", "4")
     rows = [line.split() for line in output.splitlines()]

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 
 
+@pytest.mark.grid
 def test_types_accepted_and_rejected(tmp_path: Path) -> None:
     files = [HERE / "typing" / name for name in ("accepted.py", "rejected.py")]
     command = [sys.executable, "-m", "mypy", "--strict", "--no-pretty", "--hide-error-context"]

@@ -195,6 +195,11 @@ class Objective(nn.Module):
         self._plan = Plan(self, optimizer, model, method)
         return self._plan
 
+    @property
+    def plan(self) -> Plan | None:
+        """The plan by which the penalties are attached; None where they are part of the returned scalar."""
+        return self._plan
+
     def formula(self) -> str:
         """The objective as one line: ``FocalLoss(gamma=2.0) + 0.0001·Σ|w| + ½·0.001·Σw²``."""
         factors = [(self._weights[name], text_of(_item(term))) for name, term in self.losses.items()]

@@ -388,7 +388,9 @@ def test_detach_undoes_it_all(method: str) -> None:
     train(model, Objective(MSELoss()), optimizer, 1)
     untouched = copy.deepcopy(optimizer.state_dict())
     before = (optimizer.param_groups[0].copy(), len(optimizer._optimizer_step_post_hooks))
+    assert objective.plan is None
     plan = objective.attach(optimizer, model, method)
+    assert objective.plan is plan
     with pytest.raises(ValueError, match=r"this objective is attached already: plan.detach\(\) it first"):
         objective.attach(optim.SGD(model.parameters()), model)
     with pytest.raises(ValueError, match=r"this optimizer already applies the penalties of a plan"):
@@ -396,6 +398,7 @@ def test_detach_undoes_it_all(method: str) -> None:
     train(model, objective, optimizer, 2)
     plan.detach()
     plan.detach()  # twice does no harm
+    assert objective.plan is None
     after = optimizer.param_groups[0]
     assert {k: v for k, v in after.items() if k != "params"} == {k: v for k, v in before[0].items() if k != "params"}
     assert len(optimizer._optimizer_step_pre_hooks) == 0

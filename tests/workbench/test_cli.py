@@ -293,6 +293,7 @@ def test_output_that_cannot_be_shown_does_not_stop_a_run(csv: Path) -> None:
     assert Path("piped/report.html").exists()
 
 
+@pytest.mark.grid
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_output_that_cannot_be_written_does_not_lose_a_run(csv: Path) -> None:
     def run(*flags: str) -> tuple[int, str]:

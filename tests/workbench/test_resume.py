@@ -98,6 +98,7 @@ def test_killed_in_the_middle_of_an_epoch(whole: Path, capsys: pytest.CaptureFix
     same_run(whole, Path("killed"))
 
 
+@pytest.mark.grid
 def test_the_third_ctrl_c_says_how_to_go_on(csv: Path) -> None:
     done = cut_off("at once", signal.SIGINT, times=3)
     assert done.returncode == 130

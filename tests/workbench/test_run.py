@@ -58,7 +58,7 @@ def test_what_a_run_leaves(csv: Path, fit: Fit, task: str) -> None:
 
     written = scores(folder)
     threshold = ["threshold"] * (task == "binary")
-    assert list(written) == ["task", "status", "valid", "baseline", "epochs", *threshold, "sparsity"]
+    assert list(written) == ["task", "status", "valid", "baseline", "epochs", *threshold, "sparsity", "stationarity"]
     assert written["epochs"] == {"done": 2, "of": 2, "best": None}
     assert (written["task"], written["status"]) == (task, "done")
     for part in ("valid", "baseline"):

@@ -92,14 +92,14 @@ class Problem:
         coefficients: Mapping[str, float] | None = None,
     ) -> None:
         self._model, self._loader = model, loader
-        self._step = 0 if objective._plan is None else objective._plan.steps
+        self._step = 0 if objective.plan is None else objective.plan.steps
         penalties = {
             name: with_coefficient(penalty, coefficients[name]) if coefficients and name in coefficients else penalty
             for name, penalty in objective.penalties.items()
         }
         known = {name: item for name, item in penalties.items() if isinstance(item, Norm) or hasattr(item, "prox")}
         for name, penalty in known.items():
-            if callable(getattr(penalty, "coefficient", None)) and objective._plan is None:
+            if callable(getattr(penalty, "coefficient", None)) and objective.plan is None:
                 raise ValueError(f"{name!r} has a schedule, and no optimizer whose steps it counts: attach it first.")
         self._losses = Losses(objective, [item for name, item in penalties.items() if name not in known])
         self._terms = [

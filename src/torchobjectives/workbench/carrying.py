@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from torchobjectives import Objective
+from torchobjectives import Objective, stationarity
 from torchobjectives.penalties._norm import Norm
 from torchobjectives.workbench.batches import Batch
 from torchobjectives.workbench.errors import InputError
@@ -108,6 +108,11 @@ class Carrier:
             network.load_state_dict(kept)
             raise
         return Polished(steps, before * unit, after * unit)
+
+    def stationarity(self, batches: Callable[[], Iterable[Batch]]) -> float | None:
+        """How far the weights are from a minimum over all rows: 0 at one; None where a slope is not finite."""
+        distance = float(stationarity(self._objective, self._fitted.network, _Again(batches))) * self._fitted.unit
+        return distance if math.isfinite(distance) else None
 
     @torch.no_grad()
     def _value(self, loader: Iterable[Batch]) -> float:

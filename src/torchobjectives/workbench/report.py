@@ -108,6 +108,7 @@ def _contents(run: Run) -> dict[str, Any]:
         "decay": summaries.decay(run.config, run.fitted.unit),
         "plan": run.plan,
         "polished": run.polished,
+        "stationarity": run.scores.get("stationarity"),
         "notes": list(getattr(prepared.table, "notes", ())),
         "columns": columns[:MOST_COLUMNS_SHOWN],
         "width": len(columns),

@@ -168,6 +168,8 @@ def _fit_in(
             scores = _scores(prepared, predicted, config, outcome)
             if config.makes_zeros:
                 scores["sparsity"] = summaries.sparsity(prepared, fitted)
+            if outcome.stationarity is not None:
+                scores["stationarity"] = outcome.stationarity
             save(folder, config, prepared, fitted, outcome, predicted, scores)
             told = (outcome.plan, outcome.polished)
             page = report.Run(config, prepared, fitted, outcome.history, predicted, scores, *told)

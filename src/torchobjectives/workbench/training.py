@@ -57,6 +57,8 @@ class Outcome:
     # How the penalties were applied, where the optimizer applied them.
     plan: str | None = None
     polished: Polished | None = None
+    # How far the weights are from a minimum over the training rows, where training came to its end.
+    stationarity: float | None = None
 
 
 class LossFailedError(StoppedError):
@@ -186,15 +188,21 @@ class FitModule(lightning.LightningModule):
         """Take the full-gradient steps that the configuration asks for, on the machine's own device."""
         if self.carrier is None or not self.config.polishing:
             return None
-
-        def batches() -> Iterator[Batch]:
-            for x, y_true in train.chunks():
-                if stop():
-                    raise StoppedError
-                yield x.to(self.device), y_true.to(self.device)
-
         with self._own_code():
-            return self.carrier.polish(batches, self.config.polishing)
+            return self.carrier.polish(lambda: self._all_rows(train, stop), self.config.polishing)
+
+    def stationarity(self, train: Data, stop: Callable[[], bool]) -> float | None:
+        """How far the weights are from a minimum, where the penalties are attached."""
+        if self.carrier is None:
+            return None
+        with self._own_code():
+            return self.carrier.stationarity(lambda: self._all_rows(train, stop))
+
+    def _all_rows(self, train: Data, stop: Callable[[], bool]) -> Iterator[Batch]:
+        for x, y_true in train.chunks():
+            if stop():
+                raise StoppedError
+            yield x.to(self.device), y_true.to(self.device)
 
 
 def attaches(fitted: Fitted, config: RunConfig) -> bool:
@@ -298,17 +306,18 @@ def train(
         module.load_state_dict(best.weights)
     module.cpu().eval()
     module.network.float()
-    polished = None
+    polished = distance = None
     if end.status == "done" and trainer.is_global_zero:
         if module.carrier is not None and config.polishing:
             console.print(f"polish:    {config.polishing} steps on all training rows", soft_wrap=True, highlight=False)
         module.to(trainer.strategy.root_device)
         with _until_stopped() as end:
             polished = module.polish(train, lambda: interrupts.count > 0)
+            distance = module.stationarity(train, lambda: interrupts.count > 0)
         module.cpu()
     plan = None if module.carrier is None else str(module.carrier)
     epoch = best.epoch if best is not None else None
-    return Outcome(history.table(), end.status, epoch, end.failure, plan, polished)
+    return Outcome(history.table(), end.status, epoch, end.failure, plan, polished, distance)
 
 
 @dataclass
