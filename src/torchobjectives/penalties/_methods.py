@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from torchobjectives._validate import choice
@@ -208,9 +208,3 @@ COSTS = {
     "dual_averaging": "two passes, one copy of the weights",
     "weight_decay": "nothing",
 }
-
-
-def tensors_of(terms: list[Carried], methods: tuple[str, ...]) -> list[Tensor]:
-    """The tensors that some of the methods carry, each once."""
-    found = {id(piece.weight): piece.weight for term in terms if term.method in methods for piece in term.pieces}
-    return list(found.values())

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from torchobjectives._validate import near
+from torchobjectives.params.table import aligned
 from torchobjectives.penalties._methods import COSTS, METHODS, carried, decay_effect, effect, makes_zeros
 from torchobjectives.penalties._norm import Norm
 from torchobjectives.penalties._optimizers import decay_is_decoupled, skipped, unwrapped
@@ -111,9 +112,7 @@ class Plan:
             tensors = str(len(term.pieces)) if term.pieces else "-"
             rows.append([term.name, tensors, term.method, effect(term, self._optimizer), COSTS[term.method]])
         rows += self._own_decay()
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        return "\n".join([f"{self._objective.formula()}, attached to {kind}", *lines, *self._notes()])
+        return "\n".join([f"{self._objective.formula()}, attached to {kind}", aligned(rows), *self._notes()])
 
     def __repr__(self) -> str:
         return str(self)
