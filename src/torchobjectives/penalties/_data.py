@@ -7,8 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from torchobjectives.penalties._methods import STEPWISE, Carried
-from torchobjectives.penalties._norm import Norm
-from torchobjectives.penalties.schedules import at
 
 
 class Smooth:
@@ -54,8 +52,7 @@ class Smooth:
             gradient.div_(rows)
         value /= rows
         for term in self._terms:
-            penalty: Norm = term.penalty
-            own = penalty.measure(term.pieces, at(penalty.coefficient, self._step))
+            own = term.value(self._model, lambda: self._step)
             value += float(own.detach())
             _accumulate(gradients, own, self.parameters, 1)
         return value
@@ -84,10 +81,4 @@ def _rows(y_true: Any) -> int:
 def proximal_value(terms: list[Carried], step: int, model: nn.Module) -> float:
     """The value of the penalties that proximal steps carry."""
     with torch.no_grad():
-        return sum(float(_measured(term, step, model)) for term in terms if term.method in STEPWISE)
-
-
-def _measured(term: Carried, step: int, model: nn.Module) -> Any:
-    if isinstance(term.penalty, Norm):
-        return term.penalty.measure(term.pieces, at(term.penalty.coefficient, step))
-    return term.penalty.value(model)
+        return sum(float(term.value(model, lambda: step)) for term in terms if term.method in STEPWISE)

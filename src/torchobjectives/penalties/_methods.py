@@ -1,9 +1,9 @@
 """How a penalty reaches the weights: which method, and whether what is minimised is what was asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from torchobjectives._validate import choice
@@ -11,6 +11,7 @@ from torchobjectives.penalties._norm import Norm, Piece
 from torchobjectives.penalties._optimizers import decay_is_decoupled, decay_is_l2, facts_of
 from torchobjectives.penalties._penalty import checked_on, selected
 from torchobjectives.penalties.norms import L1, L2
+from torchobjectives.penalties.schedules import at
 
 Method: TypeAlias = Literal["auto", "loss", "gradient", "proximal", "dual_averaging", "weight_decay"]
 METHODS: tuple[str, ...] = get_args(Method)
@@ -25,6 +26,16 @@ class Carried(NamedTuple):
     method: str
     # The tensors; of a penalty of one's own that stays in the loss there is no saying which.
     pieces: list[Piece]
+
+    def value(self, model: nn.Module, step: Callable[[], int]) -> Tensor:
+        """The value of the weights as they now are, with graph, at an optimizer step."""
+        if isinstance(self.penalty, Norm):
+            coefficient = self.penalty.coefficient
+            # The number of the step is read only where it counts: compiled code is specialised for what it reads.
+            now = at(coefficient, step()) if callable(coefficient) else coefficient
+            return self.penalty.measure(self.pieces, now)
+        value: Tensor = self.penalty.value(model)
+        return value
 
 
 def carried(name: str, penalty: Any, method: str, optimizer: Optimizer, model: nn.Module) -> Carried:

@@ -11,10 +11,8 @@ from torch.optim import Optimizer
 from torchobjectives._validate import near
 from torchobjectives.params.table import aligned
 from torchobjectives.penalties._methods import COSTS, METHODS, carried, decay_effect, effect, makes_zeros
-from torchobjectives.penalties._norm import Norm
 from torchobjectives.penalties._optimizers import decay_is_decoupled, skipped, unwrapped
 from torchobjectives.penalties._steps import Gradients, Targets
-from torchobjectives.penalties.schedules import at
 
 if TYPE_CHECKING:
     from torchobjectives.objective import Objective
@@ -83,13 +81,7 @@ class Plan:
         term = next((term for term in self._terms if term.name == name), None)
         if term is None:
             raise ValueError(f"{name!r} is no penalty of this plan. {near(str(name), self.methods)}")
-        if isinstance(term.penalty, Norm):
-            coefficient = term.penalty.coefficient
-            # The number of the step is read only where it counts: compiled code is specialised for what it reads.
-            now = at(coefficient, self.steps) if callable(coefficient) else coefficient
-            return term.penalty.measure(term.pieces, now)
-        value: Tensor = term.penalty.value(self._model)
-        return value
+        return term.value(self._model, lambda: self.steps)
 
     def detach(self) -> None:
         """Undo the attachment: the penalties are part of the returned scalar again."""
