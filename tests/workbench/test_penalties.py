@@ -152,20 +152,19 @@ def test_a_continued_run_is_the_run(csv: Path, fit: Fit, tmp_path: Path, options
 def test_interrupted_while_polishing(csv: Path, fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {"data": csv, "target": "label", "l1": 1e-2}
     whole, plain = fit(**options, out=tmp_path / "whole"), fit(**options, polish=0, out=tmp_path / "plain")
-    value, calls = Carrier._value, []
+    polish, calls = Carrier.polish, []
 
-    def stop_later(carrier: Carrier, loader: Any) -> float:
+    def stop_later(carrier: Carrier, batches: Any, steps: int) -> Any:
         def some() -> Any:
             calls.append(1)
             if len(calls) > 5:
                 raise StoppedError
-            return begin()
+            return batches()
 
-        begin, loader._begin = loader._begin, some
-        return value(carrier, loader)
+        return polish(carrier, some, steps)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Carrier, "_value", stop_later)
+        patch.setattr(Carrier, "polish", stop_later)
         folder = fit(**options)
     assert json.loads((folder / "metrics.json").read_text())["status"] == "interrupted"
     assert all(torch.equal(a, b) for a, b in zip(weights_of(folder).values(), weights_of(plain).values(), strict=True))

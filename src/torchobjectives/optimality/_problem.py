@@ -1,6 +1,5 @@
 """An objective on all of a data set, taken apart: a smooth part f, and terms whose kinks make zeros."""
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +12,7 @@ from torchobjectives.params._roles import inventory
 from torchobjectives.penalties._data import Smooth, proximal_value
 from torchobjectives.penalties._methods import Carried, pieces_of
 from torchobjectives.penalties._norm import Norm, Piece, slope
-from torchobjectives.penalties._penalty import total
+from torchobjectives.penalties._penalty import total, with_coefficient
 from torchobjectives.penalties._polish import polish
 from torchobjectives.penalties._prox import Mix
 from torchobjectives.penalties._steps import Targets
@@ -142,14 +141,6 @@ class Problem:
         # Targets files tensors by the groups of an optimizer: here there is one for all, which takes no step.
         targets = Targets(self._terms, torch.optim.SGD(self.parameters, lr=1.0))
         return polish(self._losses, self._model, self._loader, steps, self._terms, targets, self._step)
-
-
-def with_coefficient(penalty: Any, coefficient: float) -> Any:
-    """The same penalty with another coefficient."""
-    other = copy.copy(penalty)
-    # Penalties are frozen dataclasses.
-    object.__setattr__(other, "coefficient", coefficient)
-    return other
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from torchobjectives.optimality._distance import distance
 from torchobjectives.optimality._problem import Problem, plain, unchanged, undisturbed
 from torchobjectives.optimality._solver import solve
 from torchobjectives.penalties._anchors import restore_
-from torchobjectives.penalties._methods import pieces_of
-from torchobjectives.penalties._norm import Norm, Piece
+from torchobjectives.penalties._methods import makes_zeros, pieces_of
+from torchobjectives.penalties._norm import Piece
 
 __all__ = ["lambda_max"]
 
@@ -82,7 +82,11 @@ def chosen_term(objective: Objective, term: str | None) -> str:
     Raises:
         ValueError: there is none that makes zeros, or more than one.
     """
-    able = [name for name, penalty in objective.penalties.items() if _makes_zeros(penalty)]
+    able = [
+        name
+        for name, penalty in objective.penalties.items()
+        if makes_zeros(penalty) and hasattr(penalty, "coefficient")
+    ]
     if term is not None and term not in able:
         raise ValueError(f"term {term!r} is no penalty that makes zeros. {near(term, able)}")
     if not able:
@@ -95,13 +99,6 @@ def chosen_term(objective: Objective, term: str | None) -> str:
             f"several penalties make zeros: name the one that is meant, term={' or '.join(map(repr, able))}."
         )
     return able[0] if term is None else term
-
-
-def _makes_zeros(penalty: Any) -> bool:
-    if isinstance(penalty, Norm):
-        mix = penalty.mix(1.0)
-        return bool(mix.l1 or mix.group)
-    return hasattr(penalty, "prox") and hasattr(penalty, "coefficient")
 
 
 def start_at_zero(

@@ -196,7 +196,10 @@ def decay_effect(optimizer: Optimizer, group: Mapping[str, Any], own: float) -> 
 
 def makes_zeros(penalty: Any) -> bool:
     """Whether the proximal steps of a penalty make weights exactly 0; of one's own, they may."""
-    return not isinstance(penalty, L2)
+    if not isinstance(penalty, Norm):
+        return hasattr(penalty, "prox")
+    mix = penalty.mix(1.0)
+    return bool(mix.l1 or mix.group)
 
 
 def _zeros(penalty: Any) -> str:

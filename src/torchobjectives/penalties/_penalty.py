@@ -1,14 +1,16 @@
 """What every penalty is: a value of the parameters of a model."""
 
 import abc
-from typing import TypeAlias
+import copy
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from torchobjectives.params._roles import Entry, describe, inventory
-from torchobjectives.params.select import Selector, matching, trainable, weights
+from torchobjectives.params._selector import Selector, as_selector, trainable
+from torchobjectives.params.select import matching, weights
 
 On: TypeAlias = Selector | str | None
 
@@ -57,7 +59,7 @@ def checked_on(on: object) -> None:
 
 def selected(penalty: str, model: nn.Module, on: On) -> list[Entry]:
     """The parameters that a penalty speaks of: none where all of them are frozen, an error where there are none."""
-    selector = matching(on) if isinstance(on, str) else weights() if on is None else on
+    selector = weights() if on is None else as_selector(on)
     entries = inventory(model)
     chosen = trainable(selector, entries)
     if not chosen and not selector.pick(entries):
@@ -68,6 +70,14 @@ def selected(penalty: str, model: nn.Module, on: On) -> list[Entry]:
         if isinstance(entry.parameter, UninitializedParameter):
             raise ValueError(f"{penalty}: {entry.name!r} has no shape yet; call the model once on a batch first")
     return chosen
+
+
+def with_coefficient(penalty: Any, coefficient: float) -> Any:
+    """The same penalty, one's own too, with another coefficient."""
+    other = copy.copy(penalty)
+    # Penalties are frozen dataclasses.
+    object.__setattr__(other, "coefficient", coefficient)
+    return other
 
 
 def precise(tensor: Tensor) -> Tensor:

@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from torchobjectives import Objective, stationarity
+from torchobjectives.optimality._problem import Problem
 from torchobjectives.penalties._norm import Norm
+from torchobjectives.penalties._penalty import with_coefficient
 from torchobjectives.workbench.batches import Batch
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted, without_penalties
@@ -45,7 +46,10 @@ class Carrier:
     def __init__(self, fitted: Fitted, optimizer: Optimizer, method: str) -> None:
         self._fitted, self._losses = fitted, without_penalties(fitted)
         alone = without_penalties(fitted, original=True)
-        penalties = [_divided(penalty, fitted.unit) for penalty in fitted.objective.penalties.values()]
+        penalties: list[Norm] = [
+            with_coefficient(penalty, min(penalty.coefficient / fitted.unit, LARGEST))
+            for penalty in fitted.objective.penalties.values()
+        ]
         self._spoken_of = [
             (penalty, [piece.weight for piece in penalty.pieces(fitted.network)]) for penalty in penalties
         ]
@@ -99,7 +103,7 @@ class Carrier:
         network, unit = self._fitted.network, self._fitted.unit
         loader = _Again(batches)
         kept = {name: value.clone() for name, value in network.state_dict().items()}
-        before = self._value(loader)
+        before = Problem(self._objective, network, loader).value()
         if not math.isfinite(before):
             return None
         try:
@@ -113,20 +117,6 @@ class Carrier:
         """How far the weights are from a minimum over all rows: 0 at one; None where a slope is not finite."""
         distance = float(stationarity(self._objective, self._fitted.network, _Again(batches))) * self._fitted.unit
         return distance if math.isfinite(distance) else None
-
-    @torch.no_grad()
-    def _value(self, loader: Iterable[Batch]) -> float:
-        """The objective over all rows, in the optimizer's unit."""
-        rows, total = 0, 0.0
-        for x, y_true in loader:
-            total += len(y_true) * float(self._objective(self._fitted.network(x), y_true))
-            rows += len(y_true)
-        return total / rows + sum(float(self._plan.value(name)) for name in self._objective.penalties)
-
-
-def _divided(penalty: Any, unit: float) -> Norm:
-    divided: Norm = replace(penalty, coefficient=min(penalty.coefficient / unit, LARGEST))
-    return divided
 
 
 class _Again:

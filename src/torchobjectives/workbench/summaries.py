@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from torch import nn
 
-from torchobjectives import L2
+from torchobjectives.penalties._methods import makes_zeros
 from torchobjectives.workbench.text import number
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def sparsity(prepared: "Prepared", fitted: "Fitted") -> dict[str, int]:
     penalised = {
         id(weight): weight
         for penalty in fitted.objective.penalties.values()
-        if not isinstance(penalty, L2)
+        if makes_zeros(penalty)
         for weight in (piece.weight for piece in penalty.pieces(fitted.network))
     }.values()
     read = use(prepared, fitted.network)
