@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from torch import Tensor, nn
 
-from torchobjectives import BinaryCrossEntropyLoss, MSELoss, Objective
+from torchobjectives import BinaryCrossEntropyLoss, MSELoss, Objective, Penalty
 
 
 def standardized(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -47,3 +47,18 @@ def put(model: nn.Linear, weight: object, bias: object = 0.0) -> None:
     with torch.no_grad():
         model.weight.copy_(torch.as_tensor(weight).reshape(model.weight.shape))
         model.bias.copy_(torch.as_tensor(bias).reshape(-1))
+
+
+class Soft(Penalty):
+    """L1 as someone's own penalty."""
+
+    name = "soft"
+
+    def __init__(self, coefficient: float) -> None:
+        self.coefficient = coefficient
+
+    def value(self, model: nn.Module) -> Tensor:
+        return self.coefficient * model.get_parameter("weight").abs().sum()
+
+    def prox(self, weight: Tensor, step: float) -> Tensor:
+        return weight.sign() * (weight.abs() - self.coefficient * step).clamp(min=0)

@@ -134,21 +134,6 @@ def test_what_must_not_be_negative_and_is() -> None:
     assert stationarity(Objective(MSELoss(), [L1(0.1, non_negative=True)]), model, [data]) == math.inf
 
 
-class Soft(Penalty):
-    """L1 as someone's own penalty."""
-
-    name = "soft"
-
-    def __init__(self, coefficient: float) -> None:
-        self.coefficient = coefficient
-
-    def value(self, model: nn.Module) -> Tensor:
-        return self.coefficient * model.get_parameter("weight").abs().sum()
-
-    def prox(self, weight: Tensor, step: float) -> Tensor:
-        return weight.sign() * (weight.abs() - self.coefficient * step).clamp(min=0)
-
-
 class Smooth(Penalty):
     def value(self, model: nn.Module) -> Tensor:
         return 0.1 * sum((weight**4).sum() for weight in model.parameters())
@@ -158,8 +143,8 @@ def test_penalties_of_ones_own() -> None:
     model, data = problems.linear(10), problems.batches(X, Y)
     solver = Lasso(0.05, tol=1e-14, max_iter=100_000).fit(X, Y)
     problems.put(model, solver.coef_, solver.intercept_)
-    assert stationarity(problems.regression(Soft(0.05)), model, data) <= 1e-8
-    assert stationarity(problems.regression(Soft(0.06)), model, data) > 1e-3
+    assert stationarity(problems.regression(problems.Soft(0.05)), model, data) <= 1e-8
+    assert stationarity(problems.regression(problems.Soft(0.06)), model, data) > 1e-3
     rows = batch()
     model = problems.linear(5, 3)
     total = MSELoss()(model(rows[0]), rows[1]) + Smooth().value(model)
@@ -243,4 +228,4 @@ def test_wrong_inputs() -> None:
     with pytest.raises(ValueError, match="two group penalties"):
         stationarity(two, model, [data])
     with pytest.raises(ValueError, match="one's own and another"):
-        stationarity(Objective(MSELoss(), [Soft(0.1), L1(0.1)]), model, [data])
+        stationarity(Objective(MSELoss(), [problems.Soft(0.1), L1(0.1)]), model, [data])

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 from sklearn.linear_model import Lasso, LogisticRegression, enet_path, lasso_path
-from torch import Tensor, nn
+from torch import nn
 
 from tests.optimality import problems
 from torchobjectives import (
@@ -29,21 +29,6 @@ X, Y = problems.diabetes()
 DATA = problems.batches(X, Y)
 
 
-class Soft(Penalty):
-    """L1 as someone's own penalty."""
-
-    name = "soft"
-
-    def __init__(self, coefficient: float) -> None:
-        self.coefficient = coefficient
-
-    def value(self, model: nn.Module) -> Tensor:
-        return self.coefficient * model.get_parameter("weight").abs().sum()
-
-    def prox(self, weight: Tensor, step: float) -> Tensor:
-        return weight.sign() * (weight.abs() - self.coefficient * step).clamp(min=0)
-
-
 # The formula of sklearn.linear_model's paths; Lasso agrees that it is the edge.
 ALPHA_MAX = float(np.abs(X.T @ (Y - Y.mean())).max() / len(Y))
 assert (Lasso(1.0001 * ALPHA_MAX).fit(X, Y).coef_ == 0).all()
@@ -57,7 +42,7 @@ assert (Lasso(0.9999 * ALPHA_MAX, tol=1e-10).fit(X, Y).coef_ != 0).any()
         (L1(123.0), ALPHA_MAX),
         (ElasticNet(0.1, 0.25), ALPHA_MAX / 0.25),
         (GroupLasso(0.1), ALPHA_MAX),
-        (Soft(0.1), ALPHA_MAX),
+        (problems.Soft(0.1), ALPHA_MAX),
         # The most positive correlation alone counts where weights may not be negative.
         (L1(0.1, non_negative=True), float((X.T @ (Y - Y.mean())).max() / len(Y))),
         (L1(linear_schedule(0.0, 0.1, 5)), ALPHA_MAX),
