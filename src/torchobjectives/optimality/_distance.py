@@ -53,10 +53,7 @@ def _by_group(pull: Pull, rest: Tensor) -> Tensor:
     """What is left of each group of numbers, or of each number where there are no groups."""
     for piece, mix in pull.parts:
         if mix.group and piece.groups is not None:
-            members = piece.groups.members
-            z = piece.groups.layout(rest)
-            d = piece.groups.layout(difference(precise(piece.weight.detach()), piece.anchor))
-            alive = members.total(d.view.square(), d.dims) > 0
+            alive = piece.groups.squares(difference(precise(piece.weight.detach()), piece.anchor)) > 0
             radius = torch.where(alive, 0.0, mix.group * piece.groups.factor)
-            return (members.total(z.view.square(), z.dims).sqrt() - radius).clamp(min=0)
+            return (piece.groups.squares(rest).sqrt() - radius).clamp(min=0)
     return rest.abs()

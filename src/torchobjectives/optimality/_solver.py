@@ -101,8 +101,7 @@ def _free(pull: Pull) -> Tensor:
         if mix.l1 or mix.non_negative:
             free &= d != 0
         if mix.group and piece.groups is not None:
-            z, mask = piece.groups.layout(d), piece.groups.layout(free)
-            mask.view.logical_and_(piece.groups.members.total(z.view.square(), z.dims) > 0)
+            piece.groups.layout(free).view.logical_and_(piece.groups.squares(d) > 0)
     return free
 
 

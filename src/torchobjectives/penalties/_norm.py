@@ -129,10 +129,9 @@ def slope(piece: Piece, mix: Mix) -> Tensor:
         parts.append(mix.l1 * d.sgn())
     if mix.group and piece.groups is not None:
         groups = piece.groups
-        z = groups.layout(d)
-        length = groups.members.total(z.view.abs().square(), z.dims).sqrt()
+        length = groups.squares(d).sqrt()
         unit = torch.zeros_like(d)
-        groups.layout(unit).view.copy_(z.view / torch.where(length > 0, length, 1.0))
+        groups.layout(unit).view.copy_(groups.layout(d).view / torch.where(length > 0, length, 1.0))
         parts.append(mix.group * groups.factor * unit)
     return sum(parts[1:], parts[0]) if parts else torch.zeros_like(d)
 
@@ -161,10 +160,7 @@ def _lengths(d: Tensor, groups: Groups) -> Tensor:
 
     Not ``vector_norm``: its second derivative at a group of zeros is NaN.
     """
-    z = groups.layout(d)
-    squares = _real(z.view).square()
-    squares = squares.sum(-1) if d.is_complex() else squares
-    squares = groups.members.total(squares, z.dims)
+    squares = groups.squares(d)
     alive = squares > 0
     return groups.factor * torch.where(alive, torch.where(alive, squares, 1.0).sqrt(), 0.0).sum()
 

@@ -66,6 +66,12 @@ class Groups(NamedTuple):
     # What the length of a group is multiplied by: √|g|, or 1.
     factor: float
 
+    def squares(self, tensor: Tensor) -> Tensor:
+        """``‖x_g‖²`` of each group, in the axes of the groups' view: those within a group have length 1."""
+        view, dims = self.layout(tensor)
+        each = torch.view_as_real(view).square().sum(-1) if view.is_complex() else view.square()
+        return self.members.total(each, dims)
+
 
 def shrink_groups_(weight: Tensor, coefficient: float, step: float | Tensor, groups: Groups) -> None:
     """The proximal step of ``coefficient·Σ c_g‖x_g‖``."""
@@ -74,7 +80,7 @@ def shrink_groups_(weight: Tensor, coefficient: float, step: float | Tensor, gro
     if isinstance(step, Tensor) and step.ndim:
         z.view.copy_(_in_metric(z.view, groups.layout(step).view, bound, z.dims, groups.members))
         return
-    length = groups.members.total(z.view.square(), z.dims).sqrt()
+    length = groups.squares(weight).sqrt()
     threshold = bound * step
     # Not above the threshold, rather than at most: NaN is neither, and must not become 0.
     z.view.mul_(torch.where(length <= threshold, 0.0, 1 - threshold / length))
