@@ -18,6 +18,7 @@ from torchobjectives.penalties.schedules import at
 
 # What dual averaging keeps per parameter in the optimizer's state: the sum of steps, and the point without penalty.
 POINT, SPAN = "dual_average", "dual_step"
+# Numbers in a piece of a large tensor: a few tensors of this size fit a cache.
 CHUNK = 1 << 17
 
 
@@ -111,11 +112,11 @@ def _joined(one: Target, other: Target) -> Target:
 def _chunks(weight: Tensor, state: Mapping[str, Any]) -> Iterator[tuple[Tensor, Mapping[str, Any]]]:
     """A tensor with its state, a large one on a CPU piece by piece.
 
-    The metric takes several temporary tensors, and those that fit a cache cost a fourth.
+    The metric takes several temporary tensors, and those that fit a cache cost a fourth. Without state there is none.
     """
     alike = {key: value for key, value in state.items() if isinstance(value, Tensor) and value.shape == weight.shape}
     all_in_a_row = all(tensor.is_contiguous() for tensor in (weight, *alike.values()))
-    if weight.numel() <= CHUNK or weight.device.type != "cpu" or not all_in_a_row:
+    if weight.numel() <= CHUNK or weight.device.type != "cpu" or not (alike and all_in_a_row):
         yield weight, state
         return
     cut = {key: torch.split(value.view(-1), CHUNK) for key, value in alike.items()}
