@@ -352,3 +352,20 @@ def test_memory_of_soft_targets_is_that_of_the_logits() -> None:
     large = {tensor.untyped_storage().data_ptr() for tensor in kept if tensor.numel() >= x.numel()}
     # A few of each loss, the table of transitions among them; one per class would be thirty and more.
     assert len(large) <= 10
+
+
+@pytest.mark.parametrize("name", ["generalized_jsd_loss", "normalized_cross_entropy_loss", "active_passive_loss"])
+def test_probabilities_with_masked_classes(name: str) -> None:
+    loss = getattr(O, name)
+    x = torch.tensor([[1.0, -math.inf, 0.0], [0.5, -math.inf, 2.0]], dtype=F64, requires_grad=True)
+    y = torch.tensor([[0.5, 0.0, 0.5], [0.0, 0.0, 1.0]], dtype=F64)
+    value = loss(x, y)
+    (slope,) = torch.autograd.grad(value, x)
+    # Beside a class of no probability the normalized part is 0, as it is with class indices.
+    alone = {
+        "generalized_jsd_loss": lambda: loss(x[:, ::2], y[:, ::2]),
+        "normalized_cross_entropy_loss": lambda: torch.zeros_like(value),
+        "active_passive_loss": lambda: loss(x, y, alpha=0.0),
+    }
+    torch.testing.assert_close(value, alone[name]())
+    assert slope.isfinite().all()

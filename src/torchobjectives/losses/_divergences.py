@@ -78,8 +78,8 @@ def jsd_of_label(u: Tensor, pi: float) -> Tensor:
 def jsd_of_distribution(given: Classes, pi: float) -> Tensor:
     assert given.probabilities is not None
     axis, y = class_axis(given.y_pred), given.probabilities
-    log_p = F.log_softmax(given.y_pred, axis)
-    # 0 · log 0 = 0: as low as a logarithm goes instead of −inf.
+    # 0 · log 0 = 0: as low as a number or a logarithm goes instead of −inf.
+    log_p = F.log_softmax(given.y_pred, axis).clamp(min=torch.finfo(y.dtype).min)
     log_y = torch.log(y.clamp(min=torch.finfo(y.dtype).tiny))
     # Not logaddexp, whose second derivative is NaN where one of the two is far below the other.
     log_m = torch.logsumexp(torch.stack((log_y + math.log(pi), log_p + math.log1p(-pi))), 0)

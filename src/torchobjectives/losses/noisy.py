@@ -321,7 +321,12 @@ def _of_log_probabilities(cost: Callable[[Tensor, Tensor], Tensor], given: Class
         log_p, total = both(x)
         return cost(log_p.gather(axis, k.unsqueeze(axis)), total).squeeze(axis)
 
-    return over_classes(of_index, lambda x: cost(*both(x)), given)
+    def of_all(x: Tensor) -> Tensor:
+        log_p, total = both(x)
+        # A class whose logit is −inf costs nothing where its target is 0: that is 0 · (∞ / ∞) otherwise.
+        return cost(log_p.clamp(min=torch.finfo(x.dtype).min), total)
+
+    return over_classes(of_index, of_all, given)
 
 
 @final
