@@ -1,6 +1,6 @@
 """Regularization paths: the solutions of an objective from a strong penalty to a weak one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -123,6 +123,7 @@ def regularization_path(
     validation: Iterable[Any] | None = None,
     tolerance: float = 1e-8,
     rounds: int = 30,
+    progress: Callable[[int, int], object] | None = None,
 ) -> RegularizationPath:
     """Minimise an objective for one coefficient after another, each from the last solution.
 
@@ -147,6 +148,7 @@ def regularization_path(
         validation: Batches (x, y_true) of other rows, on which every solution's losses are taken.
         tolerance: The stationarity to reach, as a share of the first coefficient (of the largest of ``lambdas``).
         rounds: Most rounds per coefficient, each of 20 proximal and at most 30 quasi-Newton steps.
+        progress: Called after each solution: with how many there are, and how many there will be.
 
     Returns:
         The path: ``lambdas``, ``coefficients``, ``nonzeros``, ``objective``, ``validation``, ``stationarity``;
@@ -154,7 +156,7 @@ def regularization_path(
 
     Raises:
         ValueError: As :func:`lambda_max`; numbers out of range; an empty loader.
-        TypeError: What is no objective.
+        TypeError: What is no objective; a ``progress`` that cannot be called.
 
     Example:
         >>> from torchobjectives import L1, MSELoss, Objective
@@ -178,6 +180,8 @@ def regularization_path(
     positive(tolerance=tolerance)
     in_range(low=0, high=1, open_low=True, open_high=True)(ratio=ratio)
     wanted = None if lambdas is None else _checked(lambdas)
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress is {progress!r}, wanted a function of two counts, or None.")
     with undisturbed(objective, model), unchanged(model):
         if wanted is None:
             largest = start_at_zero(objective, model, loader, name, 1e-9, rounds)
@@ -191,6 +195,8 @@ def regularization_path(
             known = lambdas is None and place == 0
             solved = measured(problem) if known else solve(problem, tolerance * max(wanted), rounds)
             solutions.append(_solution(model, pieces, *solved, None if score is None else score.value()))
+            if progress is not None:
+                progress(place + 1, len(wanted))
     return _gathered(name, wanted, solutions)
 
 
