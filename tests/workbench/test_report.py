@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from tests.workbench.conftest import Fit, people
-from torchobjectives.workbench import figures, report, summaries
+from torchobjectives.workbench import figures, preprocessing, report, summaries
 
 EVIL = "<script>alert(1)</script>"
 LOADS = {"src", "href", "xlink:href", "srcset", "action", "data", "poster", "formaction"}
@@ -222,7 +222,7 @@ def test_inputs_belong_to_their_columns(kept: Callable[..., report.Run]) -> None
     frame.write_parquet("it.parquet")
     run = kept(data=Path("it.parquet"), target="label")
     prepared, network = run.prepared, run.fitted.network
-    owners = summaries.input_columns(prepared.transformer, prepared.x.shape[1])
+    owners = [column for _, column in preprocessing.inputs(prepared.transformer)]
     assert {name: owners.count(name) for name in set(owners)} == {
         "age": 2,
         "member": 1,

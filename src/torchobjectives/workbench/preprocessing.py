@@ -138,7 +138,8 @@ def _telling(column: pl.Series) -> pl.Series:
 
 def transform(transformer: ColumnTransformer, features: pl.DataFrame) -> NDArray[np.float32]:
     """Return the columns as float32 numbers, one row per row."""
-    names = transformer.get_feature_names_out()
+    # Not by scikit-learn's own list, which refuses a category b of a column a beside a column a_b.
+    names = [name for name, _ in inputs(transformer)]
     numbers = np.empty((features.height, len(names)), dtype=np.float32)
     size = max(1, BLOCK_CELLS // max(1, len(names)))
     for start in range(0, features.height, size):
@@ -147,6 +148,31 @@ def transform(transformer: ColumnTransformer, features: pl.DataFrame) -> NDArray
             numbers[part] = transformer.transform(features[part])
         _refuse_overflow(names, np.asarray(np.isfinite(numbers[part]).all(axis=0)))
     return numbers
+
+
+def inputs(transformer: ColumnTransformer) -> list[tuple[str, str]]:
+    """Return the name of each input of the model, and the column of the data that it comes from.
+
+    scikit-learn's names are ``age``, ``missingindicator_age`` and ``town_Bergen``.
+    """
+    width = max(places.stop for places in transformer.output_indices_.values())
+    named = [("", "")] * width
+    for name, block, columns in transformer.transformers_:
+        places = range(*transformer.output_indices_[name].indices(width))
+        # Block by block: names that are unique within a block may repeat over the whole.
+        found = [str(one) for one in block.get_feature_names_out()] if len(places) else []
+        for place, one in zip(places, found, strict=True):
+            named[place] = one, _owner(one, list(columns))
+    return named
+
+
+def _owner(name: str, columns: list[str]) -> str:
+    if name in columns:
+        return name
+    if name.removeprefix("missingindicator_") in columns:
+        return name.removeprefix("missingindicator_")
+    # Of "a" and "a_b", "a_b_x" is rather the longer one's.
+    return max((column for column in columns if name.startswith(f"{column}_")), key=len)
 
 
 def _refuse_overflow(names: Sequence[str], finite: NDArray[np.bool_]) -> None:

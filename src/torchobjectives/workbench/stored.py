@@ -119,7 +119,7 @@ def check_transformer(transformer: ColumnTransformer, kinds: Mapping[str, str], 
         seen += columns
     if sorted(seen) != sorted(kinds):
         raise ValueError("it leaves out columns of the model")
-    width = len(transformer.get_feature_names_out())
+    width = len(preprocessing.inputs(transformer))
     if width != inputs:
         raise ValueError(f"it gives {width} numbers per row, and the network of model.pt takes {inputs}")
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from torchobjectives.penalties._methods import makes_zeros
+from torchobjectives.workbench import preprocessing
 from torchobjectives.workbench.text import number
 
 if TYPE_CHECKING:
@@ -62,12 +63,12 @@ def use(prepared: "Prepared", network: nn.Module) -> dict[str, Any] | None:
         return None
     weight = first.weight.detach().double().cpu().numpy()
     columns = list(prepared.kinds)
-    owner = np.array([columns.index(name) for name in input_columns(prepared.transformer, width)])
+    owner = np.array([columns.index(column) for _, column in preprocessing.inputs(prepared.transformer)])
     # Column by column: all of them at once, in float64, would be twice the table.
     variance = np.array([column[train].var(dtype=np.float64) for column in prepared.x.T])
     power = (weight**2).sum(0) * variance
     norms = np.sqrt(np.bincount(owner, weights=power, minlength=len(columns)))
-    inputs = np.bincount(owner, minlength=len(columns))
+    counts = np.bincount(owner, minlength=len(columns))
     touched = np.bincount(owner, weights=(weight != 0).any(0), minlength=len(columns))
     order = np.argsort(-norms, kind="stable")
     largest = float(norms.max()) or 1.0
@@ -75,7 +76,7 @@ def use(prepared: "Prepared", network: nn.Module) -> dict[str, Any] | None:
         "rows": [
             {
                 "name": columns[index],
-                "inputs": int(inputs[index]),
+                "inputs": int(counts[index]),
                 "norm": float(norms[index]),
                 "share": float(norms[index]) / largest,
             }
@@ -116,30 +117,6 @@ def decay(config: "RunConfig", unit: float) -> str | None:
         )
     # The optimizer sees the objective divided by the unit, and its own decay beside that.
     return f"With {config.optimizer} this adds ½·{config.weight_decay * unit:.4g}·Σw² to the objective."
-
-
-def input_columns(transformer: Any, inputs: int) -> list[str]:
-    """Return for each input of the model the column of the data that it comes from.
-
-    scikit-learn's names are ``age``, ``missingindicator_age`` and ``town_Bergen``.
-    """
-    owners = [""] * inputs
-    for name, block, columns in transformer.transformers_:
-        places = range(*transformer.output_indices_[name].indices(inputs))
-        # Block by block: names that are unique within a block may repeat over the whole.
-        named = block.get_feature_names_out() if len(places) else []
-        for place, found in zip(places, named, strict=True):
-            owners[place] = _owner(str(found), list(columns))
-    return owners
-
-
-def _owner(name: str, columns: list[str]) -> str:
-    if name in columns:
-        return name
-    if name.removeprefix("missingindicator_") in columns:
-        return name.removeprefix("missingindicator_")
-    # Of "a" and "a_b", "a_b_x" is rather the longer one's.
-    return max((column for column in columns if name.startswith(f"{column}_")), key=len)
 
 
 def columns(prepared: "Prepared") -> list[dict[str, Any]]:
