@@ -77,6 +77,10 @@ class FitOptions(BaseModel):
     polish: int | None = Field(default=None, ge=0, le=LARGEST)
     """Steps on all training rows at once when training is over, after which the zeros are those of the minimum. By
     default 50 where weights shall become 0 by proximal steps, without --dropout, --patience and --monitor."""
+    l1_path: int | None = Field(default=None, ge=2, le=1000)
+    """Also solve for so many coefficients of --l1, with the other penalties as they are, and draw what becomes of the
+    weights on each column. It begins at the trained model, which it leaves alone. Of the mlp it is about the first
+    layer, with an L2 on all weights if --l2 gives none."""
     class_weight: Literal["none", "balanced"] = "none"
     """balanced: rows weigh the more, the rarer their class is in the training rows (rows / (classes · count))."""
     pos_weight: Literal["none", "balanced"] = "none"
@@ -200,6 +204,8 @@ class RunConfig(FitOptions):
         # A coefficient of 0 that is asked for, as in a series of runs, is a penalty all the same.
         asked = [name for name in PENALTIES if getattr(self, name) or name in self.model_fields_set]
         for name in ABOUT_PENALTIES:
+            if name == "penalty_on" and self.l1_path:
+                continue
             if not asked and getattr(self, name) != FitOptions.model_fields[name].get_default():
                 raise ValueError(f"--{name.replace('_', '-')} is about penalties, and there is none: add --l1, for one")
         if self.l1_ratio != FitOptions.model_fields["l1_ratio"].get_default() and "elastic_net" not in asked:

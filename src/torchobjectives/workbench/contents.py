@@ -16,7 +16,7 @@ LOCK = ".lock"
 FOLDERS = {"checkpoints", "logs", "logs/wandb"}
 FILES = {
     *(CONFIG, INPUTS, f"{CONFIG}.new", f"{INPUTS}.new", LOCK, CHECKPOINT, f"{CHECKPOINT}.new"),
-    *("history.csv", METRICS, "model.pt", "predictions.parquet", "preprocessing.skops", "report.html"),
+    *("history.csv", "l1_path.csv", METRICS, "model.pt", "predictions.parquet", "preprocessing.skops", "report.html"),
 }
 PATTERNS = (
     r"predictions-[^/]*\.(?i:parquet|pq|csv)",  # predict

@@ -22,27 +22,29 @@ KINDS = (".png", ".svg", ".pdf")
 
 def path(result: RegularizationPath, names: list[str] | None, file: str | Path | None) -> Figure:
     """Draw the weights, the number that is not 0, and the validation loss if there is one, one above the other."""
+    return _figure(lambda figure: paint_path(figure, result, names), (6.0, 6.0), file)
 
-    def paint(figure: Figure) -> None:
-        rows = 2 if result.validation is None else 3
-        first, *others = figure.subplots(rows, sharex=True, height_ratios=[2, *[1] * (rows - 1)])
-        _weights(first, result, names)
-        lambdas = result.lambdas.numpy()
-        others[0].step(lambdas, result.nonzeros.numpy(), where="mid", color=BLUE)
-        others[0].set_ylabel("not 0")
-        others[0].yaxis.set_major_locator(MaxNLocator(integer=True))
-        if result.validation is not None:
-            others[1].plot(lambdas, result.validation.numpy(), color=BLUE, marker="o", ms=3)
-            others[1].set_ylabel("validation loss")
-            for axes in (first, *others):
-                axes.axvline(float(result.lambdas[result.best]), color=INK, lw=0.8, ls=":")
-        others[-1].set(xlabel=f"coefficient of {result.term}", xscale="log" if lambdas.min() > 0 else "linear")
-        # Names are text here, and so are powers of ten.
-        others[-1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        # From strong to weak, as the path goes.
-        others[-1].invert_xaxis()
 
-    return _figure(paint, (6.0, 6.0), file)
+def paint_path(figure: Figure, result: RegularizationPath, names: list[str] | None, weight: str = "weight") -> None:
+    """Put a path on a figure; what its lines are is called ``weight``."""
+    rows = 2 if result.validation is None else 3
+    first, *others = figure.subplots(rows, sharex=True, height_ratios=[2, *[1] * (rows - 1)])
+    _weights(first, result, names)
+    first.set_ylabel(weight)
+    lambdas = result.lambdas.numpy()
+    others[0].step(lambdas, result.nonzeros.numpy(), where="mid", color=BLUE)
+    others[0].set_ylabel("not 0")
+    others[0].yaxis.set_major_locator(MaxNLocator(integer=True))
+    if result.validation is not None:
+        others[1].plot(lambdas, result.validation.numpy(), color=BLUE, marker="o", ms=3)
+        others[1].set_ylabel("validation loss")
+        for axes in (first, *others):
+            axes.axvline(float(result.lambdas[result.best]), color=INK, lw=0.8, ls=":")
+    others[-1].set(xlabel=f"coefficient of {result.term}", xscale="log" if lambdas.min() > 0 else "linear")
+    # Names are text here, and so are powers of ten.
+    others[-1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    # From strong to weak, as the path goes.
+    others[-1].invert_xaxis()
 
 
 def _weights(axes: Axes, result: RegularizationPath, names: list[str] | None) -> None:
@@ -56,7 +58,6 @@ def _weights(axes: Axes, result: RegularizationPath, names: list[str] | None) ->
             style = {"color": INK, "lw": 0.6, "alpha": 0.35}
         axes.plot(result.lambdas.numpy(), weights[:, index], **style)
     axes.axhline(0, color=INK, lw=0.6)
-    axes.set_ylabel("weight")
     if names is not None:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 

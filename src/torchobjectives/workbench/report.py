@@ -14,11 +14,21 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from torchobjectives.workbench import data, figures, metrics, preprocessing, summaries, training
+from torchobjectives.workbench import (
+    data,
+    drawing,
+    figures,
+    metrics,
+    optimality_figures,
+    preprocessing,
+    summaries,
+    training,
+)
 from torchobjectives.workbench.carrying import Polished
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.objectives import Fitted
 from torchobjectives.workbench.text import cut, number, visible
+from torchobjectives.workbench.tracing import Traced
 
 if TYPE_CHECKING:
     from torchobjectives.workbench.run import Prepared
@@ -50,6 +60,8 @@ class Run:
     # How the optimizer applied the penalties, and what polishing did.
     plan: str | None = None
     polished: Polished | None = None
+    # The path that was asked for, or why there is none.
+    traced: Traced | str | None = None
 
 
 def write(path: Path, run: Run) -> None:
@@ -109,6 +121,8 @@ def _contents(run: Run) -> dict[str, Any]:
         "plan": run.plan,
         "polished": run.polished,
         "stationarity": run.scores.get("stationarity"),
+        "traced": run.traced,
+        "traced_figure": _attempted(lambda: _path(run.traced)),
         "notes": list(getattr(prepared.table, "notes", ())),
         "columns": columns[:MOST_COLUMNS_SHOWN],
         "width": len(columns),
@@ -130,6 +144,18 @@ def _attempted(make: Callable[[], Any]) -> Any:
         return Markup('<p class="failed">This could not be drawn: {}</p>').format(
             visible(f"{type(error).__name__}: {error}")
         )
+
+
+def _path(traced: Traced | str | None) -> Markup | None:
+    """Draw the path, where there is one."""
+    if not isinstance(traced, Traced):
+        return None
+    line = "weight" if traced.single else "norm of weights"
+    return drawing.draw_figure(
+        lambda figure: optimality_figures.paint_path(figure, traced.path, traced.names, line),
+        label="Weights on each input, those that are not 0, and the validation loss, by the coefficient of l1",
+        size=(7.0, 6.0),
+    )
 
 
 def _learning(history: pl.DataFrame) -> list[Figure]:

@@ -31,10 +31,11 @@ from torchobjectives.workbench import (
     scales,
     stored,
     summaries,
+    tracing,
     training,
 )
 from torchobjectives.workbench.batches import Data
-from torchobjectives.workbench.callbacks import Interrupts
+from torchobjectives.workbench.callbacks import Interrupts, StoppedError
 from torchobjectives.workbench.config import FitOptions, RunConfig, requested
 from torchobjectives.workbench.contents import CHECKPOINT
 from torchobjectives.workbench.errors import InputError
@@ -165,13 +166,16 @@ def _fit_in(
                 )
             if outcome.failure is not None:
                 inputs.release_losses(folder)
+            outcome, traced = _trace(config, prepared, fitted, outcome, console, interrupts)
             scores = _scores(prepared, predicted, config, outcome)
             if config.makes_zeros:
                 scores["sparsity"] = summaries.sparsity(prepared, fitted)
             if outcome.stationarity is not None:
                 scores["stationarity"] = outcome.stationarity
             save(folder, config, prepared, fitted, outcome, predicted, scores)
-            told = (outcome.plan, outcome.polished)
+            if isinstance(traced, tracing.Traced):
+                traced.write(folder / "l1_path.csv")
+            told = (outcome.plan, outcome.polished, traced)
             page = report.Run(config, prepared, fitted, outcome.history, predicted, scores, *told)
             report.write(folder / "report.html", page)
         except OSError as error:
@@ -186,6 +190,22 @@ def _train(
 ) -> Outcome:
     train, valid = map(prepared.part, SPLITS)
     return training.train(fitted, train, valid, config, prepared.problem, folder, console, interrupts)
+
+
+def _trace(
+    config: RunConfig, prepared: Prepared, fitted: Fitted, outcome: Outcome, console: Console, interrupts: Interrupts
+) -> tuple[Outcome, tracing.Traced | str | None]:
+    """Solve for the path that is asked for, once training has come to its end."""
+    if config.l1_path is None or outcome.status != "done":
+        return outcome, None
+    try:
+        traced = tracing.trace(config, prepared, fitted, console, interrupts)
+    except StoppedError:
+        return replace(outcome, status="interrupted"), None
+    said = traced if isinstance(traced, str) else traced.line
+    failed = "there is none: " if isinstance(traced, str) else ""
+    console.print(f"{'path:':<11}{failed}{said}", soft_wrap=True, highlight=False, markup=False)
+    return outcome, traced
 
 
 def prepare(config: RunConfig) -> Prepared:
