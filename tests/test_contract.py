@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,8 +24,7 @@ USUAL = [
     pytest.param(case, variant, id=name, marks=[] if variant is case.variants[0] else [pytest.mark.grid])
     for case, variant, name in grid()
 ]
-# One per family and one of each awkward kind (state, learnable, one value per batch, the class axis) for the
-# default compiler, which takes seconds per loss.
+# One per family and one of each awkward kind (state, learnable, one value per batch, the class axis).
 REPRESENTATIVES = {
     "mse_loss",
     "rmse_loss",
@@ -47,16 +46,22 @@ REPRESENTATIVES = {
     "dice_loss",
 }
 
-# Compiling takes seconds per loss.
-COMPILED = [
-    pytest.param(
-        case,
-        variant,
-        id=name,
-        marks=[] if variant is case.variants[0] and case.name in REPRESENTATIVES else [pytest.mark.grid],
-    )
-    for case, variant, name in grid()
-]
+# For the default compiler, which takes ten seconds per loss.
+MADE = {"cross_entropy_loss", "mse_loss", "soft_fbeta_loss"}
+
+
+def compiled(chosen: Container[str]) -> list[Any]:
+    """Rows for a compiler, which takes seconds: the usual setting of the chosen losses; all others with --all."""
+    return [
+        pytest.param(
+            case,
+            variant,
+            id=name,
+            marks=[] if variant is case.variants[0] and case.name in chosen else [pytest.mark.grid],
+        )
+        for case, variant, name in grid()
+    ]
+
 
 Record = Callable[[str, object], None]
 
@@ -127,13 +132,13 @@ def test_vmap_over_samples_with_a_class_each(case: Case, variant: Variant, weigh
     properties.vmap_over_samples(replace(subject, sample=of_one_pixel))
 
 
-@pytest.mark.parametrize(("case", "variant"), COMPILED)
+@pytest.mark.parametrize(("case", "variant"), compiled(REPRESENTATIVES))
 def test_compile(record_property: Record, case: Case, variant: Variant) -> None:
     subject = Subject.of(case, variant)
     _checked(record_property, case, variant, "compile", lambda: properties.compiles(subject, "aot_eager"))
 
 
-@pytest.mark.parametrize(("case", "variant"), [p for p in COMPILED if p.values[1] is p.values[0].variants[0]])
+@pytest.mark.parametrize(("case", "variant"), [p for p in compiled(MADE) if p.values[1] is p.values[0].variants[0]])
 def test_compile_with_the_default_compiler(record_property: Record, case: Case, variant: Variant) -> None:
     subject = Subject.of(case, variant)
     _checked(record_property, case, variant, "compile", lambda: properties.compiles(subject, "inductor"))

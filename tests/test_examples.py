@@ -102,7 +102,10 @@ def test_feature_selection(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["regularization-path.svg", "selected-features.svg"]
 
 
-@pytest.mark.parametrize("library", ["lightning", "fabric", "accelerate", "ignite"])
+@pytest.mark.parametrize(
+    "library",
+    ["lightning", "accelerate", *(pytest.param(name, marks=pytest.mark.grid) for name in ("fabric", "ignite"))],
+)
 def test_at_home_elsewhere(library: str, tmp_path: Path) -> None:
     name = f"with_{library}.py"
     losses = [float(value) for value in re.findall(r"loss (\d\.\d+)", run(name, tmp_path))]

@@ -227,10 +227,10 @@ def test_loss_with_learnable_parameters_is_trained_and_stored(csv: Path, fit: Fi
     [
         ("breast_cancer", {}, "roc_auc", 0.98),
         ("breast_cancer", {"model": "linear", "loss": "focal_loss gamma=2 alpha=0.75", "l1": 1e-4}, "roc_auc", 0.98),
-        ("digits", {}, "accuracy", 0.95),
-        ("wine", {}, "accuracy", 0.9),
+        pytest.param("digits", {}, "accuracy", 0.95, marks=pytest.mark.grid),
+        pytest.param("wine", {}, "accuracy", 0.9, marks=pytest.mark.grid),
         ("diabetes", {}, "r2", 0.3),
-        ("two_rings", {"epochs": 5}, "roc_auc", 0.95),
+        pytest.param("two_rings", {"epochs": 5}, "roc_auc", 0.95, marks=pytest.mark.grid),
     ],
 )
 def test_defaults_do_well(fit: Fit, dataset: str, options: dict[str, Any], metric: str, least: float) -> None:
