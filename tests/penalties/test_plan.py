@@ -505,21 +505,74 @@ def test_a_checkpoint_continues_bit_for_bit(build: Build, method: str, load_firs
     assert optimizer.param_groups[0]["weight_decay"] == 0.01
 
 
+def decays(optimizer: optim.Optimizer) -> tuple[float, float]:
+    """The ``weight_decay`` of the first group during a step, and after it."""
+    within: list[float] = []
+    handle = optimizer.register_step_pre_hook(lambda *_: within.append(optimizer.param_groups[0]["weight_decay"]))
+    optimizer.step()
+    handle.remove()
+    return within[0], optimizer.param_groups[0]["weight_decay"]
+
+
 def test_a_checkpoint_from_before_the_plan_or_of_another_strength() -> None:
     model = network()
     optimizer = optim.SGD(model.parameters(), lr=0.1, weight_decay=0.25)
     saved = copy.deepcopy(optimizer.state_dict())
     plan = Objective(MSELoss(), [L2(0.5)]).attach(optimizer, model)
-    assert optimizer.param_groups[0]["weight_decay"] == 0.75
+    assert decays(optimizer) == (0.75, 0.25)
     stronger = copy.deepcopy(optimizer.state_dict())
     optimizer.load_state_dict(saved)
-    assert optimizer.param_groups[0]["weight_decay"] == 0.75
     assert plan.steps == 0
+    assert decays(optimizer) == (0.75, 0.25)
     plan.detach()
-    assert optimizer.param_groups[0]["weight_decay"] == 0.25
+    assert decays(optimizer) == (0.25, 0.25)
     plan = Objective(MSELoss(), [L2(0.125)]).attach(optimizer, model)
     optimizer.load_state_dict(stronger)
-    assert optimizer.param_groups[0]["weight_decay"] == 0.375
+    assert decays(optimizer) == (0.375, 0.25)
+
+
+def test_weight_decay_counts_once_in_copies_of_the_optimizer() -> None:
+    """A copied objective has its penalties in the loss: a copied optimizer must not carry them too."""
+    model, objective = network(), Objective(MSELoss(), [L2(0.5)])
+    optimizer = optim.SGD(model.parameters(), lr=0.1, weight_decay=0.25)
+    assert objective.attach(optimizer, model).methods == {"l2": "weight_decay"}
+    twin_model, twin, twin_optimizer = copy.deepcopy((model, objective, optimizer))
+    other = network()
+    loaded = optim.SGD(other.parameters(), lr=0.1)
+    loaded.load_state_dict(optimizer.state_dict())
+    wanted = train(model, objective, optimizer)
+    assert apart(train(twin_model, twin, twin_optimizer), wanted) <= 1e-12
+    assert apart(train(other, copy.deepcopy(objective), loaded), wanted) <= 1e-12
+
+
+@pytest.mark.parametrize("own", [0.25, torch.tensor(0.25)], ids=["number", "tensor"])
+def test_schedules_of_the_optimizers_own_decay(own: Any) -> None:
+    model = network()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    optimizer.param_groups[0]["weight_decay"] = own
+    plan = Objective(MSELoss(), [L2(0.5)]).attach(optimizer, model)
+    assert decays(optimizer) == (0.75, 0.25)
+    optimizer.param_groups[0]["weight_decay"] *= 0.5
+    assert decays(optimizer) == (0.625, 0.125)
+    assert "½·0.125·Σw² besides" in str(plan)
+    plan.detach()
+    assert decays(optimizer) == (0.125, 0.125)
+
+
+def test_weight_decay_after_a_step_that_failed() -> None:
+    def broken() -> float:
+        raise RuntimeError("out of memory")
+
+    model = network()
+    optimizer = optim.SGD(model.parameters(), lr=0.1, weight_decay=0.25)
+    plan = Objective(MSELoss(), [L2(0.5)]).attach(optimizer, model)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        optimizer.step(broken)
+    assert decays(optimizer) == (0.75, 0.25)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        optimizer.step(broken)
+    plan.detach()
+    assert decays(optimizer) == (0.25, 0.25)
 
 
 # Penalties of one's own
