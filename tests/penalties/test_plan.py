@@ -311,6 +311,28 @@ def test_a_tensor_learning_rate_that_a_scheduler_changes_in_place() -> None:
     assert apart(run(0.1), run(torch.tensor(0.1, dtype=DOUBLE))) <= 1e-12
 
 
+@by_optimizer
+@pytest.mark.parametrize("penalty", [L1(0.05), GroupLasso(0.02)], ids=["l1", "group_lasso"])
+def test_a_learning_rate_of_one_axis_is_a_number(build: Any, penalty: Any) -> None:
+    """As torch takes it; also for a weight without axes."""
+
+    def run(lr: Any) -> list[Tensor]:
+        model = network()
+        model.register_parameter("scalar", nn.Parameter(torch.ones((), dtype=DOUBLE)))
+        objective = Objective(MSELoss(), [type(penalty)(penalty.coefficient, on="*")])
+        optimizer = partial(build, lr=lr, foreach=False)(model.parameters())
+        objective.attach(optimizer, model)
+        x, y = batch()
+        for _ in range(5):
+            optimizer.zero_grad()
+            objective(model(x) * model.get_parameter("scalar"), y).backward()
+            optimizer.step()
+        return weights(model)
+
+    rate = torch.tensor(build.keywords["lr"], dtype=DOUBLE)
+    assert apart(run(rate), run(rate.unsqueeze(0))) <= 1e-12
+
+
 @pytest.mark.parametrize("method", ["proximal", "gradient", "loss"])
 def test_schedules_count_optimizer_steps(method: str) -> None:
     schedule = cosine_schedule(0.0, 0.2, 4)
