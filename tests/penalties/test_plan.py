@@ -363,6 +363,11 @@ def test_wrong_schedules() -> None:
             make(0.0, 1.0, 0)
     model = network()
     optimizer = optim.SGD(model.parameters())
+    for wrong, error in ((lambda step: -0.1, ValueError), (lambda step: float("nan"), ValueError), (str, TypeError)):
+        with pytest.raises(
+            error, match=r"the schedule's coefficient of step 0 (is|has type) .*, wanted a finite number"
+        ):
+            Objective(MSELoss(), [L1(wrong)]).attach(optimizer, model)  # type: ignore[arg-type]
     objective = Objective(MSELoss(), [L1(lambda step: 0.1 - step)])
     objective.attach(optimizer, model)
     train(model, objective, optimizer, 1)

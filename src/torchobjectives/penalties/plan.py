@@ -11,8 +11,10 @@ from torch.optim import Optimizer
 from torchobjectives._validate import near
 from torchobjectives.params.table import aligned
 from torchobjectives.penalties._methods import COSTS, METHODS, carried, decay_effect, effect, makes_zeros
+from torchobjectives.penalties._norm import Norm
 from torchobjectives.penalties._optimizers import decay_is_decoupled, skipped, unwrapped
 from torchobjectives.penalties._steps import Gradients, Targets
+from torchobjectives.penalties.schedules import at
 
 if TYPE_CHECKING:
     from torchobjectives.objective import Objective
@@ -51,6 +53,9 @@ class Plan:
             carried(name, penalty, methods[name], self._optimizer, model)
             for name, penalty in objective.penalties.items()
         ]
+        for term in self._terms:
+            if isinstance(term.penalty, Norm):
+                at(term.penalty.coefficient, self.steps)  # a schedule that is wrong from the start, before it is used
         self._targets = Targets(self._terms, self._optimizer)
         self._gradients = Gradients([term for term in self._terms if term.method == "gradient"], self._optimizer)
         self._decays = self._decay_by_group()
