@@ -782,6 +782,18 @@ def test_an_optimizer_that_lacks_parameters_and_frozen_ones() -> None:
             Objective(MSELoss(), [penalty]).attach(optim.SGD(frozen.parameters()), frozen)
 
 
+def test_an_optimizer_that_holds_a_parameter_twice() -> None:
+    model = network()
+    with pytest.warns(UserWarning, match="duplicate parameters"):
+        within = optim.SGD([*model.parameters(), model[0].weight], lr=0.1)
+    across = optim.SGD(model.parameters(), lr=0.1)
+    across.param_groups.append({**across.param_groups[0]})
+    for optimizer in (within, across):
+        with pytest.raises(ValueError, match=r"SGD holds '0.weight' more than once .*build it from param_groups"):
+            Objective(MSELoss(), [L1(0.1)]).attach(optimizer, model)
+    Objective(MSELoss(), [L1(0.1, on="2.*")]).attach(within, model)
+
+
 # Odd models
 
 

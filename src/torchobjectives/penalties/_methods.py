@@ -1,5 +1,6 @@
 """How a penalty reaches the weights: which method, and whether what is minimised is what was asked for."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -70,9 +71,16 @@ def _groups_of(name: str, pieces: list[Piece], optimizer: Optimizer) -> list[dic
     """The optimizer's groups that hold the tensors.
 
     Raises:
-        ValueError: the optimizer lacks one of them.
+        ValueError: the optimizer lacks one of them, or holds it twice.
     """
-    home = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
+    held = [(id(parameter), group) for group in optimizer.param_groups for parameter in group["params"]]
+    home, times = dict(held), Counter(key for key, _ in held)
+    twice = next((piece.entry.name for piece in pieces if times[id(piece.weight)] > 1), None)
+    if twice is not None:
+        raise ValueError(
+            f"{type(optimizer).__name__} holds {twice!r} more than once and would move it as often in each step: build "
+            "it from param_groups(model), in which each parameter is once."
+        )
     lost = [piece.entry.name for piece in pieces if id(piece.weight) not in home]
     if lost:
         shown = ", ".join(map(repr, lost[:5])) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
