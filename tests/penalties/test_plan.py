@@ -794,6 +794,23 @@ def test_an_optimizer_that_holds_a_parameter_twice() -> None:
     Objective(MSELoss(), [L1(0.1, on="2.*")]).attach(within, model)
 
 
+@pytest.mark.parametrize(
+    ("build", "given"),
+    [
+        (partial(optim.SGD, momentum=1.0), "momentum=1 and dampening=0"),
+        (partial(optim.SGD, momentum=0.9, dampening=1.0), "momentum=0.9 and dampening=1"),
+        (partial(optim.RMSprop, momentum=1.5), "momentum=1.5"),
+    ],
+)
+def test_momentum_without_end(build: Any, given: str) -> None:
+    for method in ("auto", "dual_averaging"):
+        with pytest.raises(ValueError, match=rf"has {given}: its steps do not come to rest .*Take less than 1"):
+            attached(build, [L1(0.1)], method, 1)
+    attached(build, [L1(0.1)], "gradient", 1)
+    # Without momentum, dampening does nothing.
+    attached(partial(optim.SGD, lr=0.1, dampening=1.0), [L1(0.1)], steps=1)
+
+
 # Odd models
 
 

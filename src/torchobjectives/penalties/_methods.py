@@ -130,7 +130,7 @@ def _check(penalty: Any, method: str, pieces: list[Piece], groups: list[dict[str
     elif method == "gradient":
         _check_gradient(penalty, optimizer)
     elif method in STEPWISE:
-        _check_stepwise(penalty, method, pieces, optimizer)
+        _check_stepwise(penalty, method, pieces, groups, optimizer)
     if method not in STEPWISE and isinstance(penalty, L1) and penalty.non_negative:
         raise ValueError(f'{penalty!r} keeps weights >= 0 by proximal steps alone: method="{method}" cannot.')
     if method == "loss" and any(group.get("maximize") for group in optimizer.param_groups):
@@ -147,7 +147,9 @@ def _check_gradient(penalty: Any, optimizer: Optimizer) -> None:
         raise ValueError('LBFGS evaluates its closure many times in a step, and must see the penalty: method="loss".')
 
 
-def _check_stepwise(penalty: Any, method: str, pieces: list[Piece], optimizer: Optimizer) -> None:
+def _check_stepwise(
+    penalty: Any, method: str, pieces: list[Piece], groups: list[dict[str, Any]], optimizer: Optimizer
+) -> None:
     if not isinstance(penalty, Norm) and not hasattr(penalty, "prox"):
         raise ValueError(
             f'method="{method}" needs penalty.prox(weight, step), which {type(penalty).__name__} has not: write it, or '
@@ -156,6 +158,15 @@ def _check_stepwise(penalty: Any, method: str, pieces: list[Piece], optimizer: O
     facts = facts_of(optimizer)
     if facts is None or facts.step is None:
         raise _unknown(optimizer)
+    for group in groups:
+        momentum, dampening = group.get("momentum", 0), group.get("dampening", 0)
+        # Without momentum, dampening does nothing.
+        if momentum and max(momentum, dampening) >= 1:
+            given = f"momentum={momentum:g}" + (f" and dampening={dampening:g}" if "dampening" in group else "")
+            raise ValueError(
+                f"{type(optimizer).__name__} has {given}: its steps do not come to rest where the gradient is 0, so no "
+                "proximal step belongs to them. Take less than 1."
+            )
     for piece in pieces:
         if piece.weight.is_complex():
             raise ValueError(f'{piece.entry.name!r} is complex, and has no proximal step here: method="loss".')
