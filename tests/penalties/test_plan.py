@@ -947,6 +947,7 @@ PHRASES: list[tuple[Build, list[Any], Any, str, bool]] = [
     (optim.Adam, [L1(0.1, towards=1.0)], "auto", "exact, with weights exactly at their anchor; step", True),
     (optim.Adam, [Lasso()], "auto", "exact, with the zeros that its prox gives", True),
     (optim.Adam, [L1(0.1)], "dual_averaging", "exact in the limit, right zeros under minibatch noise", False),
+    (optim.Adam, [L1(0.1, towards=1.0)], "dual_averaging", "right weights at their anchor under", False),
     (optim.Adam, [L1(0.1)], "loss", "minimised, but no weight becomes exactly 0", False),
     (optim.LBFGS, [L2(0.1)], "loss", "exact ", False),
     (partial(optim.Muon, lr=0.1), [L2(0.1)], "loss", "not known of Muon", False),

@@ -197,7 +197,8 @@ def effect(term: Carried, optimizer: Optimizer) -> str:
         return f"{_zeros(term.penalty)}; step {facts.metric}"
     if term.method == "dual_averaging":
         assert facts is not None
-        zeros = ", right zeros under minibatch noise" if makes_zeros(term.penalty) else ""
+        which = "zeros" if getattr(term.penalty, "towards", None) is None else "weights at their anchor"
+        zeros = f", right {which} under minibatch noise" if makes_zeros(term.penalty) else ""
         return f"exact in the limit{zeros}; steps added up: {facts.metric}"
     if isinstance(term.penalty, L2):
         return f"exact{_not_decay(optimizer)}"
