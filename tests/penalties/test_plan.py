@@ -648,6 +648,9 @@ def test_what_a_penalty_of_ones_own_cannot_do() -> None:
     for method, fix in (("proximal", "write it, or"), ("dual_averaging", "write it, or"), ("gradient", "has not")):
         with pytest.raises(ValueError, match=rf'{fix}.*method="loss"'):
             attached(COUPLED["sgd"], [Ridge()], method)
+    for method in ("gradient", "weight_decay"):  # no address in a message
+        with pytest.raises(ValueError, match=r"Bare\(\)"):
+            attached(COUPLED["sgd"], [Bare()], method)
     with pytest.raises(
         ValueError, match=r"Broken.prox gave a tensor of shape \(5,\): return a tensor like .* \(4, 5\)"
     ):

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from torchobjectives._validate import choice
 from torchobjectives.penalties._norm import Norm, Piece
 from torchobjectives.penalties._optimizers import decay_is_decoupled, decay_is_l2, facts_of
-from torchobjectives.penalties._penalty import checked_on, selected
+from torchobjectives.penalties._penalty import checked_on, in_words, selected
 from torchobjectives.penalties.norms import L1, L2
 from torchobjectives.penalties.schedules import at
 
@@ -48,7 +48,7 @@ def carried(name: str, penalty: Any, method: str, optimizer: Optimizer, model: n
     choice("method", method, METHODS)
     pieces = pieces_of(penalty, model)
     if not pieces and (isinstance(penalty, Norm) or hasattr(penalty, "prox")):
-        raise ValueError(f"{penalty!r} has nothing to penalise: every tensor that it selects is frozen.")
+        raise ValueError(f"{in_words(penalty)} has nothing to penalise: every tensor that it selects is frozen.")
     groups = _groups_of(name, pieces, optimizer)
     chosen = _auto(penalty, pieces, groups, optimizer) if method == "auto" else method
     _check(penalty, chosen, pieces, groups, optimizer)
@@ -105,7 +105,7 @@ def why_not_decay(penalty: Any, pieces: list[Piece], groups: list[dict[str, Any]
     """Why ``weight_decay`` is not this penalty; empty where it is."""
     kind = type(optimizer).__name__
     if not isinstance(penalty, L2):
-        return f"weight_decay is ½·λ·Σw², and {penalty!r} is not"
+        return f"weight_decay is ½·λ·Σw², and {in_words(penalty)} is not"
     if facts_of(optimizer) is None:
         return f"what the weight_decay of {kind} minimises, if it has one, is not known here"
     if not all(decay_is_l2(optimizer, group) for group in groups):
@@ -126,7 +126,9 @@ def _check(penalty: Any, method: str, pieces: list[Piece], groups: list[dict[str
         reason = why_not_decay(penalty, pieces, groups, optimizer)
         if reason:
             instead = "gradient" if isinstance(penalty, L2) else "auto"
-            raise ValueError(f'method="weight_decay" cannot carry {penalty!r}: {reason}. Use method="{instead}".')
+            raise ValueError(
+                f'method="weight_decay" cannot carry {in_words(penalty)}: {reason}. Use method="{instead}".'
+            )
     elif method == "gradient":
         _check_gradient(penalty, optimizer)
     elif method in STEPWISE:
@@ -135,14 +137,16 @@ def _check(penalty: Any, method: str, pieces: list[Piece], groups: list[dict[str
         raise ValueError(f'{penalty!r} keeps weights >= 0 by proximal steps alone: method="{method}" cannot.')
     if method == "loss" and any(group.get("maximize") for group in optimizer.param_groups):
         raise ValueError(
-            f'{type(optimizer).__name__} has maximize=True: method="loss" would maximise {penalty!r} with the loss. '
-            "Minimise the negative loss instead."
+            f'{type(optimizer).__name__} has maximize=True: method="loss" would maximise {in_words(penalty)} with the '
+            "loss. Minimise the negative loss instead."
         )
 
 
 def _check_gradient(penalty: Any, optimizer: Optimizer) -> None:
     if not isinstance(penalty, Norm):
-        raise ValueError(f'method="gradient" needs the formula of the slope, which {penalty!r} has not: method="loss".')
+        raise ValueError(
+            f'method="gradient" needs the formula of the slope, which {in_words(penalty)} has not: method="loss".'
+        )
     if type(optimizer).__name__ == "LBFGS":
         raise ValueError('LBFGS evaluates its closure many times in a step, and must see the penalty: method="loss".')
 
