@@ -214,8 +214,10 @@ class Plan:
             The objective at the end.
 
         Raises:
-            ValueError: An empty loader; fewer than 1 step.
+            ValueError: An empty loader; fewer than 1 step; the plan is detached.
         """
+        if self._objective._plan is not self:
+            raise ValueError("this plan is detached, and its penalties are in the loss again: polish before detach().")
         from torchobjectives.penalties._polish import polish
 
         return polish(self._objective, self._model, loader, steps, self._terms, self._targets, self.steps)
