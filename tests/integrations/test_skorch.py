@@ -15,10 +15,12 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
+from skorch.callbacks import Callback, GradientNormClipping
 from torch import Tensor, nn
 
 from torchobjectives import (
     L1,
+    L2,
     AdaptiveLogSoftmaxLoss,
     BarronLoss,
     BinaryCrossEntropyLoss,
@@ -208,12 +210,62 @@ def test_grid_search_in_a_pipeline() -> None:
         clone(net).set_params(criterion__gama=1.0).fit(x, y)
 
 
+class Penalties(Callback):  # type: ignore[misc]
+    """As the page on integrations has it."""
+
+    def __init__(self, penalties: list[Any]) -> None:
+        self.penalties = penalties
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self.plan_ = Objective(net.criterion_, self.penalties).attach(net.optimizer_, net.module_)
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        self.plan_.detach()
+
+
+def test_penalties_are_attached_in_each_training() -> None:
+    x, _ = table(2)
+    y = x[:, :1] * 2
+    penalties = [L1(0.3), L2(0.01)]
+    options = COMMON | {"batch_size": -1, "max_epochs": 40}
+    callbacks = [("penalties", Penalties(penalties))]
+    net = NeuralNetRegressor(Net, module__outputs=1, callbacks=callbacks, **for_skorch(RMSELoss()), **options)
+    clipped = clone(net).set_params(callbacks=[*callbacks, GradientNormClipping(1e9)])
+
+    def by_hand(epochs: int) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        model, objective = Net(1), Objective(RMSELoss(), penalties)
+        optimizer = torch.optim.Adam(model.parameters(), lr=options["lr"])
+        objective.attach(optimizer, model)
+        for _ in range(epochs):
+            optimizer.zero_grad()
+            objective(model(torch.from_numpy(x)), torch.from_numpy(y)).backward()
+            optimizer.step()
+        return model.state_dict()
+
+    def trained(net: Any, more: bool = False) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        state: dict[str, Tensor] = (net.partial_fit if more else net.fit)(x, y).module_.state_dict()
+        return state
+
+    wanted = by_hand(40)
+    assert (wanted["layers.0.weight"] == 0).any()
+    torch.testing.assert_close(trained(net), wanted)
+    torch.testing.assert_close(trained(net), wanted)  # fit again: another module, another optimizer
+    torch.testing.assert_close(trained(clone(net)), wanted)
+    torch.testing.assert_close(trained(clipped), wanted)
+    longer = by_hand(80)
+    again = pickle.loads(pickle.dumps(net))
+    torch.testing.assert_close(trained(net, more=True), longer)  # the same optimizer
+    torch.testing.assert_close(trained(again, more=True), longer)
+
+
 @pytest.mark.parametrize(
     ("loss", "error", "words"),
     [
         (FocalLoss, TypeError, r"pass FocalLoss\(\)"),
         (focal_loss, TypeError, "got focal_loss: pass the class form"),
-        (Objective(FocalLoss(), [L1(0.1)]), TypeError, "sees no model"),
+        (Objective(FocalLoss(), [L1(0.1)]), TypeError, r"sees no model.*attach its penalties to net\.optimizer_"),
         (nn.BCEWithLogitsLoss(), TypeError, "got BCEWithLogitsLoss"),
         (FocalLoss(reduction="none"), ValueError, 'reduction="mean"'),
         (AdaptiveLogSoftmaxLoss(in_features=4, num_classes=9, cutoffs=[3]), ValueError, "owns the output layer"),

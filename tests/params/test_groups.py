@@ -128,6 +128,14 @@ def test_partition_is_minimal_and_follows_the_rules(rules: list[tuple[str, dict[
         assert got == wanted
 
 
+def test_lists_are_options_as_tuples_are() -> None:
+    """Files of settings have lists."""
+    rules = [(name, {"betas": [0.9, 0.99]}) for name in ("stem.*", "head.*")]
+    groups = param_groups(nn.ModuleDict({"stem": nn.Linear(3, 2), "head": nn.Linear(2, 1)}), rules=rules)
+    assert [len(group["params"]) for group in groups] == [4]
+    assert torch.optim.Adam(groups).param_groups[0]["betas"] == [0.9, 0.99]
+
+
 def test_tied_and_frozen() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2))
     model[1].weight = model[0].weight
@@ -169,6 +177,7 @@ def test_wrapped_models(wrap: Any) -> None:
         ({"rules": [("*", {"momentum": -0.9})]}, ValueError, "momentum is -0.9, wanted"),
         ({"rules": [("*", {"eps": math.nan})]}, ValueError, "the option 'eps' is nan, wanted numbers"),
         ({"rules": [("*", {"betas": (0.9, math.nan)})]}, ValueError, "the option 'betas' is"),
+        ({"rules": [("*", {"betas": [0.9, math.nan]})]}, ValueError, "the option 'betas' is"),
         ({"rules": [(select.weights() - "*.wieght", {"lr": 1})]}, ValueError, "Did you mean 'stem.weight'"),
         ({"rules": [("*.bais", {"lr": 1})]}, ValueError, "Did you mean 'stem.bias'"),
         ({"rules": [("*.bias", {"params": []})]}, ValueError, "'params' is not an option"),

@@ -280,6 +280,14 @@ def test_dual_averaging_on_correlated_columns() -> None:
     assert sum(wrong) / 5 <= 2
 
 
+def test_polish_of_a_detached_plan_would_count_penalties_twice() -> None:
+    model, objective = nn.Linear(3, 1), Objective(MSELoss(), [L1(0.1)])
+    plan = objective.attach(optim.SGD(model.parameters(), lr=0.1), model)
+    plan.detach()
+    with pytest.raises(ValueError, match=r"this plan is detached, .* polish before detach\(\)"):
+        plan.polish([(torch.randn(8, 3), torch.randn(8, 1))])
+
+
 def test_polish_leaves_a_minimum_alone_and_survives_what_is_none() -> None:
     problem = regression()
     model = trained(problem, REGRESSION["momentum"], 800)

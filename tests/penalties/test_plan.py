@@ -311,6 +311,28 @@ def test_a_tensor_learning_rate_that_a_scheduler_changes_in_place() -> None:
     assert apart(run(0.1), run(torch.tensor(0.1, dtype=DOUBLE))) <= 1e-12
 
 
+@by_optimizer
+@pytest.mark.parametrize("penalty", [L1(0.05), GroupLasso(0.02)], ids=["l1", "group_lasso"])
+def test_a_learning_rate_of_one_axis_is_a_number(build: Any, penalty: Any) -> None:
+    """As torch takes it; also for a weight without axes."""
+
+    def run(lr: Any) -> list[Tensor]:
+        model = network()
+        model.register_parameter("scalar", nn.Parameter(torch.ones((), dtype=DOUBLE)))
+        objective = Objective(MSELoss(), [type(penalty)(penalty.coefficient, on="*")])
+        optimizer = partial(build, lr=lr, foreach=False)(model.parameters())
+        objective.attach(optimizer, model)
+        x, y = batch()
+        for _ in range(5):
+            optimizer.zero_grad()
+            objective(model(x) * model.get_parameter("scalar"), y).backward()
+            optimizer.step()
+        return weights(model)
+
+    rate = torch.tensor(build.keywords["lr"], dtype=DOUBLE)
+    assert apart(run(rate), run(rate.unsqueeze(0))) <= 1e-12
+
+
 @pytest.mark.parametrize("method", ["proximal", "gradient", "loss"])
 def test_schedules_count_optimizer_steps(method: str) -> None:
     schedule = cosine_schedule(0.0, 0.2, 4)
@@ -341,6 +363,11 @@ def test_wrong_schedules() -> None:
             make(0.0, 1.0, 0)
     model = network()
     optimizer = optim.SGD(model.parameters())
+    for wrong, error in ((lambda step: -0.1, ValueError), (lambda step: float("nan"), ValueError), (str, TypeError)):
+        with pytest.raises(
+            error, match=r"the schedule's coefficient of step 0 (is|has type) .*, wanted a finite number"
+        ):
+            Objective(MSELoss(), [L1(wrong)]).attach(optimizer, model)  # type: ignore[arg-type]
     objective = Objective(MSELoss(), [L1(lambda step: 0.1 - step)])
     objective.attach(optimizer, model)
     train(model, objective, optimizer, 1)
@@ -505,21 +532,74 @@ def test_a_checkpoint_continues_bit_for_bit(build: Build, method: str, load_firs
     assert optimizer.param_groups[0]["weight_decay"] == 0.01
 
 
+def decays(optimizer: optim.Optimizer) -> tuple[float, float]:
+    """The ``weight_decay`` of the first group during a step, and after it."""
+    within: list[float] = []
+    handle = optimizer.register_step_pre_hook(lambda *_: within.append(optimizer.param_groups[0]["weight_decay"]))
+    optimizer.step()
+    handle.remove()
+    return within[0], optimizer.param_groups[0]["weight_decay"]
+
+
 def test_a_checkpoint_from_before_the_plan_or_of_another_strength() -> None:
     model = network()
     optimizer = optim.SGD(model.parameters(), lr=0.1, weight_decay=0.25)
     saved = copy.deepcopy(optimizer.state_dict())
     plan = Objective(MSELoss(), [L2(0.5)]).attach(optimizer, model)
-    assert optimizer.param_groups[0]["weight_decay"] == 0.75
+    assert decays(optimizer) == (0.75, 0.25)
     stronger = copy.deepcopy(optimizer.state_dict())
     optimizer.load_state_dict(saved)
-    assert optimizer.param_groups[0]["weight_decay"] == 0.75
     assert plan.steps == 0
+    assert decays(optimizer) == (0.75, 0.25)
     plan.detach()
-    assert optimizer.param_groups[0]["weight_decay"] == 0.25
+    assert decays(optimizer) == (0.25, 0.25)
     plan = Objective(MSELoss(), [L2(0.125)]).attach(optimizer, model)
     optimizer.load_state_dict(stronger)
-    assert optimizer.param_groups[0]["weight_decay"] == 0.375
+    assert decays(optimizer) == (0.375, 0.25)
+
+
+def test_weight_decay_counts_once_in_copies_of_the_optimizer() -> None:
+    """A copied objective has its penalties in the loss: a copied optimizer must not carry them too."""
+    model, objective = network(), Objective(MSELoss(), [L2(0.5)])
+    optimizer = optim.SGD(model.parameters(), lr=0.1, weight_decay=0.25)
+    assert objective.attach(optimizer, model).methods == {"l2": "weight_decay"}
+    twin_model, twin, twin_optimizer = copy.deepcopy((model, objective, optimizer))
+    other = network()
+    loaded = optim.SGD(other.parameters(), lr=0.1)
+    loaded.load_state_dict(optimizer.state_dict())
+    wanted = train(model, objective, optimizer)
+    assert apart(train(twin_model, twin, twin_optimizer), wanted) <= 1e-12
+    assert apart(train(other, copy.deepcopy(objective), loaded), wanted) <= 1e-12
+
+
+@pytest.mark.parametrize("own", [0.25, torch.tensor(0.25)], ids=["number", "tensor"])
+def test_schedules_of_the_optimizers_own_decay(own: Any) -> None:
+    model = network()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    optimizer.param_groups[0]["weight_decay"] = own
+    plan = Objective(MSELoss(), [L2(0.5)]).attach(optimizer, model)
+    assert decays(optimizer) == (0.75, 0.25)
+    optimizer.param_groups[0]["weight_decay"] *= 0.5
+    assert decays(optimizer) == (0.625, 0.125)
+    assert "½·0.125·Σw² besides" in str(plan)
+    plan.detach()
+    assert decays(optimizer) == (0.125, 0.125)
+
+
+def test_weight_decay_after_a_step_that_failed() -> None:
+    def broken() -> float:
+        raise RuntimeError("out of memory")
+
+    model = network()
+    optimizer = optim.SGD(model.parameters(), lr=0.1, weight_decay=0.25)
+    plan = Objective(MSELoss(), [L2(0.5)]).attach(optimizer, model)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        optimizer.step(broken)
+    assert decays(optimizer) == (0.75, 0.25)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        optimizer.step(broken)
+    plan.detach()
+    assert decays(optimizer) == (0.25, 0.25)
 
 
 # Penalties of one's own
@@ -568,6 +648,9 @@ def test_what_a_penalty_of_ones_own_cannot_do() -> None:
     for method, fix in (("proximal", "write it, or"), ("dual_averaging", "write it, or"), ("gradient", "has not")):
         with pytest.raises(ValueError, match=rf'{fix}.*method="loss"'):
             attached(COUPLED["sgd"], [Ridge()], method)
+    for method in ("gradient", "weight_decay"):  # no address in a message
+        with pytest.raises(ValueError, match=r"Bare\(\)"):
+            attached(COUPLED["sgd"], [Bare()], method)
     with pytest.raises(
         ValueError, match=r"Broken.prox gave a tensor of shape \(5,\): return a tensor like .* \(4, 5\)"
     ):
@@ -700,6 +783,35 @@ def test_an_optimizer_that_lacks_parameters_and_frozen_ones() -> None:
     for penalty in (L1(0.1), L2(0.1), GroupLasso(0.1), Lasso()):
         with pytest.raises(ValueError, match="has nothing to penalise: every tensor that it selects is frozen"):
             Objective(MSELoss(), [penalty]).attach(optim.SGD(frozen.parameters()), frozen)
+
+
+def test_an_optimizer_that_holds_a_parameter_twice() -> None:
+    model = network()
+    with pytest.warns(UserWarning, match="duplicate parameters"):
+        within = optim.SGD([*model.parameters(), model[0].weight], lr=0.1)
+    across = optim.SGD(model.parameters(), lr=0.1)
+    across.param_groups.append({**across.param_groups[0]})
+    for optimizer in (within, across):
+        with pytest.raises(ValueError, match=r"SGD holds '0.weight' more than once .*build it from param_groups"):
+            Objective(MSELoss(), [L1(0.1)]).attach(optimizer, model)
+    Objective(MSELoss(), [L1(0.1, on="2.*")]).attach(within, model)
+
+
+@pytest.mark.parametrize(
+    ("build", "given"),
+    [
+        (partial(optim.SGD, momentum=1.0), "momentum=1 and dampening=0"),
+        (partial(optim.SGD, momentum=0.9, dampening=1.0), "momentum=0.9 and dampening=1"),
+        (partial(optim.RMSprop, momentum=1.5), "momentum=1.5"),
+    ],
+)
+def test_momentum_without_end(build: Any, given: str) -> None:
+    for method in ("auto", "dual_averaging"):
+        with pytest.raises(ValueError, match=rf"has {given}: its steps do not come to rest .*Take less than 1"):
+            attached(build, [L1(0.1)], method, 1)
+    attached(build, [L1(0.1)], "gradient", 1)
+    # Without momentum, dampening does nothing.
+    attached(partial(optim.SGD, lr=0.1, dampening=1.0), [L1(0.1)], steps=1)
 
 
 # Odd models
@@ -838,6 +950,7 @@ PHRASES: list[tuple[Build, list[Any], Any, str, bool]] = [
     (optim.Adam, [L1(0.1, towards=1.0)], "auto", "exact, with weights exactly at their anchor; step", True),
     (optim.Adam, [Lasso()], "auto", "exact, with the zeros that its prox gives", True),
     (optim.Adam, [L1(0.1)], "dual_averaging", "exact in the limit, right zeros under minibatch noise", False),
+    (optim.Adam, [L1(0.1, towards=1.0)], "dual_averaging", "right weights at their anchor under", False),
     (optim.Adam, [L1(0.1)], "loss", "minimised, but no weight becomes exactly 0", False),
     (optim.LBFGS, [L2(0.1)], "loss", "exact ", False),
     (partial(optim.Muon, lr=0.1), [L2(0.1)], "loss", "not known of Muon", False),

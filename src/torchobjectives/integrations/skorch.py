@@ -64,7 +64,8 @@ def _check(loss: object, link: Link | None) -> None:
         name = name_of(loss) if callable(loss) else repr(loss)
         raise TypeError(
             f"for_skorch takes a Loss, got {name}: pass the class form, such as FocalLoss(gamma=2.0), or wrap a "
-            "function with as_loss. A criterion of skorch sees no model, so an Objective cannot be one."
+            "function with as_loss. A criterion of skorch sees no model, so an Objective cannot be one: attach "
+            "its penalties to net.optimizer_ when training begins, in a callback."
         )
     if link is not None and not isinstance(link, Link):
         raise TypeError(f"link is {link!r}, wanted one of torchobjectives.links, such as links.SOFTMAX.")

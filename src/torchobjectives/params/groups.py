@@ -184,7 +184,7 @@ def _checked(key: object, value: Any) -> None:
             raise ValueError(f"{key!r} is no option that torch's optimizers know. Did you mean {meant!r}?")
     if key in ("lr", "weight_decay", "momentum"):
         number(key, value.item() if isinstance(value, Tensor) and value.numel() == 1 else value, low=0.0)
-    for part in value if isinstance(value, tuple) else (value,):
+    for part in value if isinstance(value, tuple | list) else (value,):
         if isinstance(part, float) and math.isnan(part):
             raise ValueError(f"the option {key!r} is {value!r}, wanted numbers: what was it computed from?")
 
@@ -232,7 +232,7 @@ _OPTIONS = (
     ),
 )
 _OTHER_WORDS = {"learning_rate": "lr", "learningrate": "lr", "wd": "weight_decay", "decay": "weight_decay"}
-_PLAIN = (int, float, str, tuple, type(None))
+_PLAIN = (int, float, str, tuple, list, type(None))
 
 
 def _contents(group: Mapping[str, Any]) -> tuple[list[Tensor], list[str]]:

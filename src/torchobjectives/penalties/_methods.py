@@ -1,5 +1,6 @@
 """How a penalty reaches the weights: which method, and whether what is minimised is what was asked for."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -9,7 +10,7 @@ from torch.optim import Optimizer
 from torchobjectives._validate import choice
 from torchobjectives.penalties._norm import Norm, Piece
 from torchobjectives.penalties._optimizers import decay_is_decoupled, decay_is_l2, facts_of
-from torchobjectives.penalties._penalty import checked_on, selected
+from torchobjectives.penalties._penalty import checked_on, in_words, selected
 from torchobjectives.penalties.norms import L1, L2
 from torchobjectives.penalties.schedules import at
 
@@ -47,7 +48,7 @@ def carried(name: str, penalty: Any, method: str, optimizer: Optimizer, model: n
     choice("method", method, METHODS)
     pieces = pieces_of(penalty, model)
     if not pieces and (isinstance(penalty, Norm) or hasattr(penalty, "prox")):
-        raise ValueError(f"{penalty!r} has nothing to penalise: every tensor that it selects is frozen.")
+        raise ValueError(f"{in_words(penalty)} has nothing to penalise: every tensor that it selects is frozen.")
     groups = _groups_of(name, pieces, optimizer)
     chosen = _auto(penalty, pieces, groups, optimizer) if method == "auto" else method
     _check(penalty, chosen, pieces, groups, optimizer)
@@ -70,9 +71,16 @@ def _groups_of(name: str, pieces: list[Piece], optimizer: Optimizer) -> list[dic
     """The optimizer's groups that hold the tensors.
 
     Raises:
-        ValueError: the optimizer lacks one of them.
+        ValueError: the optimizer lacks one of them, or holds it twice.
     """
-    home = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
+    held = [(id(parameter), group) for group in optimizer.param_groups for parameter in group["params"]]
+    home, times = dict(held), Counter(key for key, _ in held)
+    twice = next((piece.entry.name for piece in pieces if times[id(piece.weight)] > 1), None)
+    if twice is not None:
+        raise ValueError(
+            f"{type(optimizer).__name__} holds {twice!r} more than once and would move it as often in each step: build "
+            "it from param_groups(model), in which each parameter is once."
+        )
     lost = [piece.entry.name for piece in pieces if id(piece.weight) not in home]
     if lost:
         shown = ", ".join(map(repr, lost[:5])) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
@@ -97,7 +105,7 @@ def why_not_decay(penalty: Any, pieces: list[Piece], groups: list[dict[str, Any]
     """Why ``weight_decay`` is not this penalty; empty where it is."""
     kind = type(optimizer).__name__
     if not isinstance(penalty, L2):
-        return f"weight_decay is ½·λ·Σw², and {penalty!r} is not"
+        return f"weight_decay is ½·λ·Σw², and {in_words(penalty)} is not"
     if facts_of(optimizer) is None:
         return f"what the weight_decay of {kind} minimises, if it has one, is not known here"
     if not all(decay_is_l2(optimizer, group) for group in groups):
@@ -118,28 +126,34 @@ def _check(penalty: Any, method: str, pieces: list[Piece], groups: list[dict[str
         reason = why_not_decay(penalty, pieces, groups, optimizer)
         if reason:
             instead = "gradient" if isinstance(penalty, L2) else "auto"
-            raise ValueError(f'method="weight_decay" cannot carry {penalty!r}: {reason}. Use method="{instead}".')
+            raise ValueError(
+                f'method="weight_decay" cannot carry {in_words(penalty)}: {reason}. Use method="{instead}".'
+            )
     elif method == "gradient":
         _check_gradient(penalty, optimizer)
     elif method in STEPWISE:
-        _check_stepwise(penalty, method, pieces, optimizer)
+        _check_stepwise(penalty, method, pieces, groups, optimizer)
     if method not in STEPWISE and isinstance(penalty, L1) and penalty.non_negative:
         raise ValueError(f'{penalty!r} keeps weights >= 0 by proximal steps alone: method="{method}" cannot.')
     if method == "loss" and any(group.get("maximize") for group in optimizer.param_groups):
         raise ValueError(
-            f'{type(optimizer).__name__} has maximize=True: method="loss" would maximise {penalty!r} with the loss. '
-            "Minimise the negative loss instead."
+            f'{type(optimizer).__name__} has maximize=True: method="loss" would maximise {in_words(penalty)} with the '
+            "loss. Minimise the negative loss instead."
         )
 
 
 def _check_gradient(penalty: Any, optimizer: Optimizer) -> None:
     if not isinstance(penalty, Norm):
-        raise ValueError(f'method="gradient" needs the formula of the slope, which {penalty!r} has not: method="loss".')
+        raise ValueError(
+            f'method="gradient" needs the formula of the slope, which {in_words(penalty)} has not: method="loss".'
+        )
     if type(optimizer).__name__ == "LBFGS":
         raise ValueError('LBFGS evaluates its closure many times in a step, and must see the penalty: method="loss".')
 
 
-def _check_stepwise(penalty: Any, method: str, pieces: list[Piece], optimizer: Optimizer) -> None:
+def _check_stepwise(
+    penalty: Any, method: str, pieces: list[Piece], groups: list[dict[str, Any]], optimizer: Optimizer
+) -> None:
     if not isinstance(penalty, Norm) and not hasattr(penalty, "prox"):
         raise ValueError(
             f'method="{method}" needs penalty.prox(weight, step), which {type(penalty).__name__} has not: write it, or '
@@ -148,6 +162,15 @@ def _check_stepwise(penalty: Any, method: str, pieces: list[Piece], optimizer: O
     facts = facts_of(optimizer)
     if facts is None or facts.step is None:
         raise _unknown(optimizer)
+    for group in groups:
+        momentum, dampening = group.get("momentum", 0), group.get("dampening", 0)
+        # Without momentum, dampening does nothing.
+        if momentum and max(momentum, dampening) >= 1:
+            given = f"momentum={momentum:g}" + (f" and dampening={dampening:g}" if "dampening" in group else "")
+            raise ValueError(
+                f"{type(optimizer).__name__} has {given}: its steps do not come to rest where the gradient is 0, so no "
+                "proximal step belongs to them. Take less than 1."
+            )
     for piece in pieces:
         if piece.weight.is_complex():
             raise ValueError(f'{piece.entry.name!r} is complex, and has no proximal step here: method="loss".')
@@ -178,7 +201,8 @@ def effect(term: Carried, optimizer: Optimizer) -> str:
         return f"{_zeros(term.penalty)}; step {facts.metric}"
     if term.method == "dual_averaging":
         assert facts is not None
-        zeros = ", right zeros under minibatch noise" if makes_zeros(term.penalty) else ""
+        which = "zeros" if getattr(term.penalty, "towards", None) is None else "weights at their anchor"
+        zeros = f", right {which} under minibatch noise" if makes_zeros(term.penalty) else ""
         return f"exact in the limit{zeros}; steps added up: {facts.metric}"
     if isinstance(term.penalty, L2):
         return f"exact{_not_decay(optimizer)}"

@@ -40,11 +40,16 @@ class Facts(NamedTuple):
     metric: str
 
 
+def _rate(group: Group) -> float | Tensor:
+    """The learning rate; a tensor of shape (1,), which torch takes too, as one without axes."""
+    lr: float | Tensor = group["lr"]
+    return lr.reshape(()) if isinstance(lr, Tensor) else lr
+
+
 def _sgd(group: Group, _: State) -> float | Tensor:
     momentum = group["momentum"]
     # At rest the buffer is g·(1 − τ)/(1 − μ), Nesterov's look-ahead included (which torch allows for τ = 0 only).
-    step: float | Tensor = group["lr"] * (1 - group["dampening"]) / (1 - momentum) if momentum else group["lr"]
-    return step
+    return _rate(group) * (1 - group["dampening"]) / (1 - momentum) if momentum else _rate(group)
 
 
 def _over(lr: float | Tensor, root: Tensor, eps: float) -> Tensor:
@@ -60,14 +65,14 @@ def _root_of_moment(group: Group, state: State, key: str = "exp_avg_sq") -> Tens
 
 def _adam(group: Group, state: State) -> Tensor:
     root = _root_of_moment(group, state, "max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq")
-    return _over(group["lr"], root, group["eps"])
+    return _over(_rate(group), root, group["eps"])
 
 
 def _nadam(group: Group, state: State) -> Tensor:
     t, product = state["step"], state["mu_product"]
     now, after = (group["betas"][0] * (1 - 0.5 * 0.96 ** (s * group["momentum_decay"])) for s in (t, t + 1))
     share = (1 - now) / (1 - product) + after / (1 - product * after)
-    return _over(group["lr"] * share, _root_of_moment(group, state), group["eps"])
+    return _over(_rate(group) * share, _root_of_moment(group, state), group["eps"])
 
 
 def _radam(group: Group, state: State) -> float | Tensor:
@@ -76,10 +81,9 @@ def _radam(group: Group, state: State) -> float | Tensor:
     longest = 2 / (1 - beta2) - 1
     length = longest - 2 * t * decayed / (1 - decayed)
     if length <= 5:  # too early to tell the variance: plain momentum
-        plain: float | Tensor = group["lr"]
-        return plain
+        return _rate(group)
     rectified = ((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)) ** 0.5
-    return _over(group["lr"] * rectified * (1 - decayed) ** 0.5, precise(state["exp_avg_sq"]).sqrt(), group["eps"])
+    return _over(_rate(group) * rectified * (1 - decayed) ** 0.5, precise(state["exp_avg_sq"]).sqrt(), group["eps"])
 
 
 def _rmsprop(group: Group, state: State) -> Tensor:
@@ -90,11 +94,11 @@ def _rmsprop(group: Group, state: State) -> Tensor:
         root = square.addcmul(mean, mean, value=-1).clamp_(min=0).sqrt_()
     else:
         root = square.sqrt()
-    return _over(group["lr"] / (1 - group["momentum"]), root, group["eps"])
+    return _over(_rate(group) / (1 - group["momentum"]), root, group["eps"])
 
 
 def _adagrad(group: Group, state: State) -> Tensor:
-    lr = group["lr"] / (1 + (state["step"] - 1) * group["lr_decay"])
+    lr = _rate(group) / (1 + (state["step"] - 1) * group["lr_decay"])
     return _over(lr, precise(state["sum"]).sqrt(), group["eps"])
 
 

@@ -72,6 +72,12 @@ def selected(penalty: str, model: nn.Module, on: On) -> list[Entry]:
     return chosen
 
 
+def in_words(penalty: Any) -> str:
+    """A penalty in a message: its ``repr``, but no address of a plain object."""
+    is_plain = getattr(type(penalty), "__repr__", None) is object.__repr__
+    return f"{type(penalty).__name__}()" if is_plain else repr(penalty)
+
+
 def with_coefficient(penalty: Any, coefficient: float) -> Any:
     """The same penalty, one's own too, with another coefficient."""
     other = copy.copy(penalty)

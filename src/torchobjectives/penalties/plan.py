@@ -11,16 +11,18 @@ from torch.optim import Optimizer
 from torchobjectives._validate import near
 from torchobjectives.params.table import aligned
 from torchobjectives.penalties._methods import COSTS, METHODS, carried, decay_effect, effect, makes_zeros
+from torchobjectives.penalties._norm import Norm
 from torchobjectives.penalties._optimizers import decay_is_decoupled, skipped, unwrapped
 from torchobjectives.penalties._steps import Gradients, Targets
+from torchobjectives.penalties.schedules import at
 
 if TYPE_CHECKING:
     from torchobjectives.objective import Objective
 
 __all__ = ["Plan"]
 
-# What a plan keeps in the optimizer's groups, so that a checkpoint of the optimizer resumes it: the steps taken, and
-# the weight_decay that a group had before.
+# What a plan keeps in the optimizer's groups: the steps taken, so that a checkpoint of the optimizer resumes it, and
+# within a step the weight_decay that a group has besides the penalties.
 STEPS, OWN_DECAY = "penalty_steps", "weight_decay_without_penalty"
 _ATTACHED: "WeakSet[Optimizer]" = WeakSet()
 
@@ -51,8 +53,12 @@ class Plan:
             carried(name, penalty, methods[name], self._optimizer, model)
             for name, penalty in objective.penalties.items()
         ]
+        for term in self._terms:
+            if isinstance(term.penalty, Norm):
+                at(term.penalty.coefficient, self.steps)  # a schedule that is wrong from the start, before it is used
         self._targets = Targets(self._terms, self._optimizer)
         self._gradients = Gradients([term for term in self._terms if term.method == "gradient"], self._optimizer)
+        self._decays = self._decay_by_group()
         self._handles = [
             self._optimizer.register_step_pre_hook(self._before_step),
             self._optimizer.register_step_post_hook(self._after_step),
@@ -91,8 +97,7 @@ class Plan:
             handle.remove()
         for group in self._optimizer.param_groups:
             group.pop(STEPS, None)
-            if OWN_DECAY in group:
-                group["weight_decay"] = group.pop(OWN_DECAY)
+        self._lower_decay()
         self._targets.forget(self._optimizer)
         _ATTACHED.discard(self._optimizer)
         self._objective._plan = None
@@ -113,7 +118,7 @@ class Plan:
         """A row for the decay that the optimizer had before."""
         rows = []
         for group in self._optimizer.param_groups:
-            own = _own_decay(group)
+            own = group.get("weight_decay")
             if own:
                 what = decay_effect(self._optimizer, group, own)
                 rows.append(["(optimizer)", str(len(group["params"])), f"weight_decay={own:g}", what, "nothing"])
@@ -127,7 +132,8 @@ class Plan:
                 'method="dual_averaging", or plan.polish(loader) at the end, does.'
             )
         if any(
-            _own_decay(group) and decay_is_decoupled(self._optimizer, group) for group in self._optimizer.param_groups
+            group.get("weight_decay") and decay_is_decoupled(self._optimizer, group)
+            for group in self._optimizer.param_groups
         ):
             notes.append(
                 "The decoupled decay moves the weights away from that minimum: build the optimizer with weight_decay=0."
@@ -140,22 +146,37 @@ class Plan:
         """Give every group what the plan keeps in it."""
         for group in self._optimizer.param_groups:
             group.setdefault(STEPS, 0)
-            if OWN_DECAY in group:  # from a checkpoint: the penalty in it is not to be added twice
-                group["weight_decay"] = group.pop(OWN_DECAY)
-            added = self._decay_of(group)
-            if added:
-                group[OWN_DECAY] = group["weight_decay"]
-                group["weight_decay"] += added
+        self._lower_decay()
 
-    def _decay_of(self, group: dict[str, Any]) -> float:
-        """The penalties that a group's ``weight_decay`` carries."""
-        held = {id(parameter) for parameter in group["params"]}
+    def _decay_by_group(self) -> dict[int, float]:
+        """The penalties that the ``weight_decay`` of groups carries, by the numbers of the groups."""
         terms = [term for term in self._terms if term.method == "weight_decay"]
-        return sum(
-            float(term.penalty.coefficient) for term in terms if any(id(piece.weight) in held for piece in term.pieces)
-        )
+        decays: dict[int, float] = {}
+        for index, group in enumerate(self._optimizer.param_groups):
+            held = {id(parameter) for parameter in group["params"]}
+            mine = [term for term in terms if any(id(piece.weight) in held for piece in term.pieces)]
+            if mine:
+                decays[index] = sum(float(term.penalty.coefficient) for term in mine)
+        return decays
+
+    def _raise_decay(self) -> None:
+        """Let groups decay by their penalties too.
+
+        In the step alone: copies and checkpoints of the optimizer, and schedules of ``weight_decay``, see its own.
+        """
+        self._lower_decay()  # where the last step was broken off by an error
+        for index, added in self._decays.items():
+            group = self._optimizer.param_groups[index]
+            group[OWN_DECAY] = group["weight_decay"]
+            group["weight_decay"] = group["weight_decay"] + added
+
+    def _lower_decay(self) -> None:
+        for group in self._optimizer.param_groups:
+            if OWN_DECAY in group:
+                group["weight_decay"] = group.pop(OWN_DECAY)
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
+        self._raise_decay()
         if not self._gradients.any:
             return None
         closure: Callable[[], Any] | None = kwargs.get("closure") or next(iter(args[1:]), None)
@@ -171,6 +192,7 @@ class Plan:
         return args[:1], {**kwargs, "closure": with_penalty}
 
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
+        self._lower_decay()
         if skipped(optimizer):
             return
         with torch.no_grad():
@@ -192,17 +214,13 @@ class Plan:
             The objective at the end.
 
         Raises:
-            ValueError: An empty loader; fewer than 1 step.
+            ValueError: An empty loader; fewer than 1 step; the plan is detached.
         """
+        if self._objective._plan is not self:
+            raise ValueError("this plan is detached, and its penalties are in the loss again: polish before detach().")
         from torchobjectives.penalties._polish import polish
 
         return polish(self._objective, self._model, loader, steps, self._terms, self._targets, self.steps)
-
-
-def _own_decay(group: Mapping[str, Any]) -> float:
-    """The decay of a group that is no penalty's."""
-    own: float = group.get(OWN_DECAY, group.get("weight_decay", 0))
-    return own
 
 
 def _by_term(method: str | Mapping[str, str], penalties: Mapping[str, Any]) -> dict[str, str]:
