@@ -181,6 +181,19 @@ def test_a_run_from_before_there_was_a_choice_goes_on_as_it_was(csv: Path, fit: 
     assert resuming.resumed(None, FitOptions(resume=True, out=folder, epochs=3)).penalty_method == "loss"
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_polishing_keeps_a_weight_decay_that_is_l2(csv: Path, fit: Fit, optimizer: str) -> None:
+    options: dict[str, Any] = {"data": csv, "target": "income", "model": "linear", "l1": 10.0, "optimizer": optimizer}
+    decayed = fit(**options, weight_decay=0.5, polish=300)
+    found, scores = weights_of(decayed)["output.weight"], json.loads((decayed / "metrics.json").read_text())
+    fitted, _ = fitted_of(**options)
+    assert scores["stationarity"] / fitted.unit < 1e-4
+    # The optimizer decays in its own unit.
+    wanted = weights_of(fit(**options, l2=0.5 * fitted.unit, polish=300))["output.weight"]
+    assert torch.allclose(found, wanted, atol=1e-3)
+    assert not torch.allclose(found, weights_of(fit(**options, polish=300))["output.weight"], atol=0.1)
+
+
 def test_who_is_polished_without_asking() -> None:
     for options, steps in (
         ({"l1": 1.0}, 50),
@@ -192,6 +205,9 @@ def test_who_is_polished_without_asking() -> None:
         ({"l1": 1.0, "dropout": 0.5}, 0),
         ({"l1": 1.0, "patience": 3}, 0),
         ({"l1": 1.0, "patience": 3, "polish": 7}, 7),
+        ({"l1": 1.0, "weight_decay": 0.1}, 0),
+        ({"l1": 1.0, "weight_decay": 0.1, "polish": 7}, 7),
+        ({"l1": 1.0, "weight_decay": 0.1, "optimizer": "adam"}, 50),
         ({"l1": 1.0, "penalty_method": "dual_averaging"}, 0),
         ({"l1": 1.0, "penalty_method": "loss"}, 0),
     ):

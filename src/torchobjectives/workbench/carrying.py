@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from torchobjectives import Objective, stationarity
+from torchobjectives import L2, Objective, stationarity
 from torchobjectives.optimality._problem import Problem
 from torchobjectives.penalties._norm import Norm
+from torchobjectives.penalties._optimizers import decay_is_l2
 from torchobjectives.penalties._penalty import with_coefficient
 from torchobjectives.workbench.batches import Batch
 from torchobjectives.workbench.errors import InputError
@@ -53,8 +54,15 @@ class Carrier:
         self._spoken_of = [
             (penalty, [piece.weight for piece in penalty.pieces(fitted.network)]) for penalty in penalties
         ]
+
         # What several processes share is not asked for by one of them alone, as polishing does.
-        self._objective = Objective(lambda raw, y_true: alone.evaluate(raw, y_true) / fitted.unit, penalties)
+        def losses(raw: Tensor, y_true: Tensor) -> Tensor:
+            return alone.evaluate(raw, y_true) / fitted.unit
+
+        self._objective = Objective(losses, penalties)
+        # The optimizer's own decay counts where it is ½·λ·Σw², or polishing would undo it.
+        decay = max((g["weight_decay"] for g in optimizer.param_groups if decay_is_l2(optimizer, g)), default=0.0)
+        self._minimised = Objective(losses, [*penalties, L2(decay)] if decay else penalties)
         try:
             self._plan = self._objective.attach(optimizer, fitted.network, method)
         except ValueError as error:
@@ -103,11 +111,12 @@ class Carrier:
         network, unit = self._fitted.network, self._fitted.unit
         loader = _Again(batches)
         kept = {name: value.clone() for name, value in network.state_dict().items()}
-        before = Problem(self._objective, network, loader).value()
+        problem = Problem(self._minimised, network, loader)
+        before = problem.value()
         if not math.isfinite(before):
             return None
         try:
-            after = self._plan.polish(loader, steps)
+            after = problem.proximal_steps(steps)
         except BaseException:
             network.load_state_dict(kept)
             raise
@@ -115,7 +124,7 @@ class Carrier:
 
     def stationarity(self, batches: Callable[[], Iterable[Batch]]) -> float | None:
         """How far the weights are from a minimum over all rows: 0 at one; None where a slope is not finite."""
-        distance = float(stationarity(self._objective, self._fitted.network, _Again(batches))) * self._fitted.unit
+        distance = float(stationarity(self._minimised, self._fitted.network, _Again(batches))) * self._fitted.unit
         return distance if math.isfinite(distance) else None
 
 

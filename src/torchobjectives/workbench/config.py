@@ -76,7 +76,8 @@ class FitOptions(BaseModel):
     added to the gradients. loss: through the loss. The last two give no exact zeros."""
     polish: int | None = Field(default=None, ge=0, le=LARGEST)
     """Steps on all training rows at once when training is over, after which the zeros are those of the minimum. By
-    default 50 where weights shall become 0 by proximal steps, without --dropout, --patience and --monitor."""
+    default 50 where weights shall become 0 by proximal steps, without --dropout, --patience, --monitor and a
+    --weight-decay that is no L2."""
     l1_path: int | None = Field(default=None, ge=2, le=1000)
     """Also solve for so many coefficients of --l1, with the other penalties as they are, and draw what becomes of the
     weights on each column. It begins at the trained model, which it leaves alone. Of the mlp it is about the first
@@ -161,13 +162,19 @@ class FitOptions(BaseModel):
         return bool(self.l1 or self.group_lasso or self.elastic_net * self.l1_ratio)
 
     @property
+    def decoupled(self) -> bool:
+        """Whether the optimizer's own weight decay minimises nothing; else it is ½·λ·Σw²."""
+        return bool(self.weight_decay) and self.optimizer == "adamw"
+
+    @property
     def polishing(self) -> int:
         """Steps on all training rows at the end: those asked for, else the default of the penalties."""
         if self.polish is not None:
             return self.polish
         stepwise = self.penalty_method in ("auto", "proximal")
-        # Whoever keeps the best epoch's weights wants those.
-        return POLISH if self.makes_zeros and stepwise and not self.dropout and self.watched is None else 0
+        # Whoever keeps the best epoch's weights wants those; and a decay that is in no objective would be undone.
+        kept = self.dropout or self.watched is not None or self.decoupled
+        return POLISH if self.makes_zeros and stepwise and not kept else 0
 
     @property
     def watched(self) -> str | None:

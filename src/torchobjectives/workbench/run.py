@@ -456,7 +456,7 @@ def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Co
 
 
 def _decoupled(config: RunConfig) -> str:
-    return " (decoupled, which is not L2)" if config.weight_decay and config.optimizer == "adamw" else ""
+    return " (decoupled, which is not L2)" if config.decoupled else ""
 
 
 def _score_table(scores: dict[str, Any]) -> RichTable:
