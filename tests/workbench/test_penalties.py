@@ -181,6 +181,19 @@ def test_a_run_from_before_there_was_a_choice_goes_on_as_it_was(csv: Path, fit: 
     assert resuming.resumed(None, FitOptions(resume=True, out=folder, epochs=3)).penalty_method == "loss"
 
 
+def test_the_plan_advises_what_flags_do_and_the_run_does_not(csv: Path, fit: Fit) -> None:
+    options: dict[str, Any] = {"data": csv, "target": "label", "l1": 1e-2, "epochs": 1}
+    noise, drift = "not quite which weights are 0", "moves the weights away"
+    polished = page(fit(**options))[0].text
+    assert noise not in polished
+    assert drift not in polished
+    decayed = page(fit(**options, weight_decay=0.1))[0].text
+    assert "--penalty-method dual_averaging, or --polish 50 at the end, does" in decayed
+    assert "moves the weights away from that minimum: --l2 in its place does not" in decayed
+    assert "build the optimizer" not in decayed
+    assert "--penalty-method dual_averaging does" in page(fit(**options, dropout=0.5))[0].text
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_polishing_keeps_a_weight_decay_that_is_l2(csv: Path, fit: Fit, optimizer: str) -> None:
     options: dict[str, Any] = {"data": csv, "target": "income", "model": "linear", "l1": 10.0, "optimizer": optimizer}

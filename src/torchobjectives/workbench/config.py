@@ -167,14 +167,18 @@ class FitOptions(BaseModel):
         return bool(self.weight_decay) and self.optimizer == "adamw"
 
     @property
+    def stepwise(self) -> bool:
+        """Whether penalties with zeros take proximal steps, each from the last one's noise."""
+        return self.penalty_method in ("auto", "proximal")
+
+    @property
     def polishing(self) -> int:
         """Steps on all training rows at the end: those asked for, else the default of the penalties."""
         if self.polish is not None:
             return self.polish
-        stepwise = self.penalty_method in ("auto", "proximal")
         # Whoever keeps the best epoch's weights wants those; and a decay that is in no objective would be undone.
         kept = self.dropout or self.watched is not None or self.decoupled
-        return POLISH if self.makes_zeros and stepwise and not kept else 0
+        return POLISH if self.makes_zeros and self.stepwise and not kept else 0
 
     @property
     def watched(self) -> str | None:

@@ -35,7 +35,7 @@ from torchobjectives.workbench.callbacks import (
     Patience,
     StoppedError,
 )
-from torchobjectives.workbench.carrying import Carrier, Polished
+from torchobjectives.workbench.carrying import Carrier, Polished, notes
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.contents import CHECKPOINT
 from torchobjectives.workbench.data import Problem
@@ -172,7 +172,8 @@ class FitModule(lightning.LightningModule):
             case "sgd":
                 self._optimizer = torch.optim.SGD(groups, momentum=0.9)
         if attaches(self.fitted, self.config):
-            self.carrier = Carrier(self.fitted, self._optimizer, self.config.penalty_method)
+            method = self.config.penalty_method
+            self.carrier = Carrier(self.fitted, self._optimizer, method, notes(self.config))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimizer."""
