@@ -81,7 +81,7 @@ class FitOptions(BaseModel):
     l1_path: int | None = Field(default=None, ge=2, le=1000)
     """Also solve for so many coefficients of --l1, with the other penalties as they are, and draw what becomes of the
     weights on each column. It begins at the trained model, which it leaves alone. Of the mlp it is about the first
-    layer, with an L2 on all weights if --l2 gives none."""
+    layer, as are --elastic-net and --group-lasso then, with an L2 on all weights if --l2 gives none."""
     class_weight: Literal["none", "balanced"] = "none"
     """balanced: rows weigh the more, the rarer their class is in the training rows (rows / (classes · count))."""
     pos_weight: Literal["none", "balanced"] = "none"
