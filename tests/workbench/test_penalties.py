@@ -19,7 +19,8 @@ from tests.workbench.test_resume import same_run
 from torchobjectives.workbench import resuming, run, summaries
 from torchobjectives.workbench.callbacks import StoppedError
 from torchobjectives.workbench.carrying import Carrier
-from torchobjectives.workbench.config import FitOptions, RunConfig
+from torchobjectives.workbench.config import FitOptions, RunConfig, checked
+from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted
 
 ABSOLUTE, SQUARED = 400.0, 100.0
@@ -225,6 +226,13 @@ def test_who_is_polished_without_asking() -> None:
         ({"l1": 1.0, "penalty_method": "loss"}, 0),
     ):
         assert RunConfig(dataset="wine", **options).polishing == steps, options  # type: ignore[arg-type]
+
+
+def test_what_l2_alone_does_not_heed_is_refused() -> None:
+    with pytest.raises(InputError, match="--penalty-on is not about --l2"):
+        checked(RunConfig, {"dataset": "wine", "l2": 1.0, "penalty_on": "first-layer"})
+    for more in ({"l1": 0.0}, {"l1_path": 3}, {"elastic_net": 1.0}):
+        checked(RunConfig, {"dataset": "wine", "l2": 1.0, "penalty_on": "first-layer", **more})
 
 
 def test_the_report_says_what_weight_decay_minimises(csv: Path, fit: Fit) -> None:

@@ -219,6 +219,10 @@ class RunConfig(FitOptions):
                 continue
             if not asked and getattr(self, name) != FitOptions.model_fields[name].get_default():
                 raise ValueError(f"--{name.replace('_', '-')} is about penalties, and there is none: add --l1, for one")
+        if self.penalty_on != "weights" and not self.l1_path and asked == ["l2"]:
+            raise ValueError(
+                "--penalty-on is not about --l2, which speaks of all weights: drop it, or add --l1, for one"
+            )
         if self.l1_ratio != FitOptions.model_fields["l1_ratio"].get_default() and "elastic_net" not in asked:
             raise ValueError("--l1-ratio is about --elastic-net, which is not given: add it")
         return self
