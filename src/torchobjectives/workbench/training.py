@@ -240,6 +240,9 @@ class SharedMean(nn.Module):
         """This process's share, to be averaged."""
         return self._mean(y_pred, y_true, weight=weight)
 
+    def __repr__(self) -> str:
+        return repr(self.loss)
+
 
 def share_means(fitted: Fitted) -> None:
     """Let every loss that is a quotient of sums over rows sum up over processes; others stay means of means."""
