@@ -142,6 +142,12 @@ def test_a_path_that_fails_costs_no_run(csv: Path, fit: Fit, tmp_path: Path) -> 
     assert not (folder / "l1_path.csv").exists()
 
 
+def test_a_network_of_zeros_has_no_path(csv: Path, fit: Fit) -> None:
+    said = page(fit(data=csv, target="label", group_lasso=5.0, l1_path=3))[0].text
+    assert "the trained network passes nothing on: take weaker penalties" in said
+    assert "regularization_path" not in said
+
+
 def test_a_loss_of_ones_own_is_given_what_it_was_trained_with(csv: Path, fit: Fit, tmp_path: Path) -> None:
     loss = tmp_path / "losses.py"
     loss.write_text(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from torchobjectives import L1, L2, Objective, Penalty, lambda_max, regularization_path
 from torchobjectives._exports import numbered
+from torchobjectives.optimality.largest import VanishedError
 from torchobjectives.optimality.paths import RegularizationPath
 from torchobjectives.penalties._penalty import with_coefficient
 from torchobjectives.workbench import own, preprocessing
@@ -115,6 +116,10 @@ def trace(
         return _told(config, prepared, fitted, network, path)
     except StoppedError:
         raise
+    except VanishedError:
+        # What it says itself is advice on Python.
+        other = ", or the trained network passes nothing on: take weaker penalties" if config.hidden_sizes else ""
+        return f"at weights of 0 the loss has no slope: the columns say nothing of the target{other}"
     except (Exception, SystemExit) as error:
         # What is trained by now must not be lost to a picture of something else.
         return own.reason(error, *files)
