@@ -1,5 +1,6 @@
 import copy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,8 @@ def test_validation_finds_the_best() -> None:
     assert len(str(path).splitlines()) == 9
     with pytest.raises(ValueError, match="other parameters"):
         path.restore(problems.linear(3))
+    diverged = replace(path, validation=torch.cat([torch.tensor([torch.nan]), path.validation[1:]]))
+    assert diverged.best == path.best
     blind = regularization_path(problems.regression(L1(0.0)), model, train, num=2)
     with pytest.raises(ValueError, match="without validation data"):
         blind.restore(model)
@@ -262,6 +265,12 @@ def test_wrong_inputs() -> None:
             regularization_path(objective, model, DATA, **given)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="lambdas"):
         regularization_path(objective, model, DATA, lambdas=[-1.0])
+    with pytest.raises(ValueError, match="its gradient is not finite"):
+        lambda_max(objective, model, [(DATA[0][0], DATA[0][1].where(DATA[0][1] < 1, torch.nan))])
+    with pytest.raises(ValueError, match=r"A generator gives them once: list\(loader\)"):
+        regularization_path(objective, model, (batch for batch in DATA))
+    with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, got NoneType"):
+        regularization_path(objective, None, DATA)  # type: ignore[arg-type]
     model.weight.requires_grad_(False)
     with pytest.raises(ValueError, match="frozen"):
         lambda_max(objective, model, DATA)

@@ -112,6 +112,31 @@ def test_a_constant_feature_is_not_chosen() -> None:
     assert torch.isfinite(found.weights_).all()
 
 
+@pytest.mark.parametrize("size", [1e-25, 1e25])
+def test_the_unit_of_single_precision_does_not_matter(size: float) -> None:
+    """The squares of such numbers are 0 or infinite in float32."""
+    x, y_true = correlated(80)
+    x = x.float() / x.float().std(0)
+    wanted = select_features(x, y_true, MSELoss(), resamples=4)
+    assert wanted.support_[0]
+    x[:, TRUE] *= size
+    found = select_features(x, y_true, MSELoss(), resamples=4)
+    assert torch.equal(found.frequencies_, wanted.frequencies_)
+    assert torch.allclose(found.weights_, wanted.weights_, rtol=1e-4, atol=1e-6)
+
+
+def test_a_data_frame_brings_the_names() -> None:
+    x, y_true = correlated(80)
+    frame = pl.DataFrame(x.numpy(), schema=list("abcdefghijkl"))
+    found = select_features(frame, pl.Series(y_true.numpy()), MSELoss(), resamples=4)
+    assert found.names == tuple("abcdefghijkl")
+    wanted = select_features(x, y_true, MSELoss(), resamples=4)
+    assert wanted.names[0] == "x0"
+    assert torch.allclose(found.weights_, wanted.weights_)
+    with pytest.raises(TypeError, match="x holds what is no number"):
+        select_features(frame.with_columns(a=pl.lit("text")), y_true, MSELoss())
+
+
 def test_the_picture(tmp_path: Path) -> None:
     x, y_true = correlated(80)
     names = [f"_{letter}" for letter in "abcdefghijkl"]
@@ -131,7 +156,8 @@ def test_wrong_inputs() -> None:
         ((x, y_true[:10]), "20 rows and y_true 10"),
         ((x[:3], y_true[:3]), "at least 4 rows"),
         ((x[:, :1], y_true), "2 features"),
-        ((x.where(x < 1, torch.nan), y_true), "NaN or infinite"),
+        ((x.where(x < 1, torch.nan), y_true), "x holds NaN or infinite"),
+        ((x, y_true.where(y_true < 1, torch.inf)), "y_true holds NaN or infinite"),
     ):
         with pytest.raises(ValueError, match=message):
             select_features(*wrong, loss)
@@ -146,6 +172,10 @@ def test_wrong_inputs() -> None:
     for keywords, message in given:
         with pytest.raises(ValueError, match=message):
             select_features(x, y_true, loss, **keywords)
+    with pytest.raises(ValueError, match="takes classes: wanted whole numbers"):
+        select_features(x, (y_true > 0).double(), CrossEntropyLoss())
+    with pytest.raises(TypeError, match="complex"):
+        select_features(x * 1j, y_true, loss)
     with pytest.raises(TypeError, match="which is copied"):
         select_features(x, y_true, loss, model=lambda: nn.Linear(12, 1))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no penalty that makes weights 0"):

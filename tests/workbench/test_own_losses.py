@@ -257,6 +257,19 @@ def test_what_fails_later_ends_a_run_that_can_go_on(
     assert pl.read_csv("x/history.csv").height == 30
 
 
+def test_what_fails_in_polishing_is_no_epoch_of_the_run(csv: Path, fit: Fit) -> None:
+    Path("later.py").write_text(
+        "import torch\n\nwhole = []\n\n\ndef loss(y_pred, y_true):\n    whole.extend([1] * (len(y_pred) == 64))\n"
+        "    if len(whole) > 1:\n        raise KeyError('no such thing')\n"
+        "    return (y_pred - y_true).square().mean()\n"
+    )
+    with pytest.raises(InputError, match="failed in polishing: KeyError in line 9"):
+        fit(data=csv, target="income", loss="later.py:loss", batch_size=8, l1=1e-3)
+    with pytest.raises(InputError, match="failed after training: KeyError in line 9"):
+        fit(data=csv, target="income", loss="later.py:loss", batch_size=8, l1=1e-3, polish=0)
+    assert pl.read_csv("out/history.csv").height == 2
+
+
 @pytest.mark.parametrize(("name", "words"), [("at_once", "KeyError in line 12"), ("Remembers", r"\.detach\(\) what")])
 def test_what_fails_in_the_first_epoch_leaves_nothing(csv: Path, fit: Fit, name: str, words: str) -> None:
     Path("later.py").write_text(LATER)

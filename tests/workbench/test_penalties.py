@@ -19,7 +19,8 @@ from tests.workbench.test_resume import same_run
 from torchobjectives.workbench import resuming, run, summaries
 from torchobjectives.workbench.callbacks import StoppedError
 from torchobjectives.workbench.carrying import Carrier
-from torchobjectives.workbench.config import FitOptions, RunConfig
+from torchobjectives.workbench.config import FitOptions, RunConfig, checked
+from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted
 
 ABSOLUTE, SQUARED = 400.0, 100.0
@@ -181,6 +182,32 @@ def test_a_run_from_before_there_was_a_choice_goes_on_as_it_was(csv: Path, fit: 
     assert resuming.resumed(None, FitOptions(resume=True, out=folder, epochs=3)).penalty_method == "loss"
 
 
+def test_the_plan_advises_what_flags_do_and_the_run_does_not(csv: Path, fit: Fit) -> None:
+    options: dict[str, Any] = {"data": csv, "target": "label", "l1": 1e-2, "epochs": 1}
+    noise, drift = "not quite which weights are 0", "moves the weights away"
+    polished = page(fit(**options))[0].text
+    assert noise not in polished
+    assert drift not in polished
+    decayed = page(fit(**options, weight_decay=0.1))[0].text
+    assert "--penalty-method dual_averaging, or --polish 50 at the end, does" in decayed
+    assert "moves the weights away from that minimum: --l2 in its place does not" in decayed
+    assert "build the optimizer" not in decayed
+    assert "--penalty-method dual_averaging does" in page(fit(**options, dropout=0.5))[0].text
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_polishing_keeps_a_weight_decay_that_is_l2(csv: Path, fit: Fit, optimizer: str) -> None:
+    options: dict[str, Any] = {"data": csv, "target": "income", "model": "linear", "l1": 10.0, "optimizer": optimizer}
+    decayed = fit(**options, weight_decay=0.5, polish=300)
+    found, scores = weights_of(decayed)["output.weight"], json.loads((decayed / "metrics.json").read_text())
+    fitted, _ = fitted_of(**options)
+    assert scores["stationarity"] / fitted.unit < 1e-4
+    # The optimizer decays in its own unit.
+    wanted = weights_of(fit(**options, l2=0.5 * fitted.unit, polish=300))["output.weight"]
+    assert torch.allclose(found, wanted, atol=1e-3)
+    assert not torch.allclose(found, weights_of(fit(**options, polish=300))["output.weight"], atol=0.1)
+
+
 def test_who_is_polished_without_asking() -> None:
     for options, steps in (
         ({"l1": 1.0}, 50),
@@ -192,10 +219,20 @@ def test_who_is_polished_without_asking() -> None:
         ({"l1": 1.0, "dropout": 0.5}, 0),
         ({"l1": 1.0, "patience": 3}, 0),
         ({"l1": 1.0, "patience": 3, "polish": 7}, 7),
+        ({"l1": 1.0, "weight_decay": 0.1}, 0),
+        ({"l1": 1.0, "weight_decay": 0.1, "polish": 7}, 7),
+        ({"l1": 1.0, "weight_decay": 0.1, "optimizer": "adam"}, 50),
         ({"l1": 1.0, "penalty_method": "dual_averaging"}, 0),
         ({"l1": 1.0, "penalty_method": "loss"}, 0),
     ):
         assert RunConfig(dataset="wine", **options).polishing == steps, options  # type: ignore[arg-type]
+
+
+def test_what_l2_alone_does_not_heed_is_refused() -> None:
+    with pytest.raises(InputError, match="--penalty-on is not about --l2"):
+        checked(RunConfig, {"dataset": "wine", "l2": 1.0, "penalty_on": "first-layer"})
+    for more in ({"l1": 0.0}, {"l1_path": 3}, {"elastic_net": 1.0}):
+        checked(RunConfig, {"dataset": "wine", "l2": 1.0, "penalty_on": "first-layer", **more})
 
 
 def test_the_report_says_what_weight_decay_minimises(csv: Path, fit: Fit) -> None:

@@ -1,12 +1,18 @@
 """Several processes: the same run, whoever starts them."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
+
+from torchobjectives import CrossEntropyLoss
+from torchobjectives.workbench import run
+from torchobjectives.workbench.config import FitOptions
+from torchobjectives.workbench.training import SharedMean
 
 FLAGS = (
     *("fit", "people.csv", "--target", "label", "--epochs", "2", "--batch-size", "30", "--device", "cpu"),
@@ -16,6 +22,24 @@ LAUNCHERS = {
     "lightning": [sys.executable, "-m", "torchobjectives"],
     "torchrun": [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "torchobjectives"],
 }
+
+
+def test_a_loss_that_is_shared_is_called_as_it_is_alone() -> None:
+    loss = CrossEntropyLoss()
+    assert repr(SharedMean(loss)) == repr(loss)
+
+
+def test_a_process_that_has_trained_leaves_ctrl_c_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C goes to all of them, and one that it kills takes the first one's polishing and report along."""
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(run, "fit_with_status", lambda config, console: (Path("out"), "done"))
+    try:
+        for rank, wanted in (("0", before), ("1", signal.SIG_IGN)):
+            monkeypatch.setenv("LOCAL_RANK", rank)
+            run.fit_as_asked(None, FitOptions(dataset="wine"))
+            assert signal.getsignal(signal.SIGINT) == wanted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.grid

@@ -1,6 +1,7 @@
 """The path of fit --l1-path: its solutions are the minima, and the run is what it is without it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from tests.workbench.conftest import Fit
 from tests.workbench.test_penalties import fitted_of, weights_of
 from tests.workbench.test_report import page
 from tests.workbench.test_resume import same_run
+from torchobjectives import L2, Objective, stationarity
+from torchobjectives.penalties._penalty import with_coefficient
 from torchobjectives.workbench import resuming, run, tracing
 from torchobjectives.workbench.callbacks import StoppedError
 from torchobjectives.workbench.config import FitOptions, RunConfig, checked
 from torchobjectives.workbench.errors import InputError
+from torchobjectives.workbench.objectives import without_penalties
 from torchobjectives.workbench.prediction import load
 
 
@@ -82,6 +86,48 @@ def test_other_penalties_stay(csv: Path, fit: Fit) -> None:
     assert last(0.5) < 0.5 * last(1e-6)
 
 
+@pytest.mark.parametrize("model", ["linear", "mlp"])
+def test_a_solution_is_at_rest_under_the_objective_of_its_flags(
+    csv: Path, fit: Fit, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    """With a group lasso that was asked for on all layers, and a decay that is the optimizer's own L2."""
+    options: dict[str, Any] = {
+        "data": csv,
+        "target": "income",
+        "model": model,
+        "hidden": "8",
+        "group_lasso": 30.0,
+        "weight_decay": 0.1,
+        "optimizer": "adam",
+    }
+    found: list[tuple[Any, Any]] = []
+    told = tracing._told
+
+    def keep(config: Any, prepared: Any, fitted: Any, network: Any, path: Any) -> Any:
+        found.append((network, path))
+        return told(config, prepared, fitted, network, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracing, "_told", keep)
+        patch.setattr(tracing, "NETWORK_ROUNDS", 30)
+        said = page(fit(**options, l1_path=3))[0].text
+    [(network, path)] = found
+    flags = re.search(r"--l1 \S+( --penalty-on first-layer)? asks for", said)
+    assert flags is not None
+    on = "weights" if flags[1] is None else "first-layer"
+    fitted, prepared = fitted_of(**options, penalty_on=on, l1=float(path.lambdas[1]))
+    fitted.network.double().load_state_dict(network.state_dict())
+    path.restore(fitted.network, 1)
+    penalties = [
+        with_coefficient(penalty, penalty.coefficient / (1 if name == "l1" else fitted.unit))
+        for name, penalty in fitted.objective.penalties.items()
+    ]
+    alone = without_penalties(fitted)
+    objective = Objective(lambda raw, y: alone.evaluate(raw, y) / fitted.unit, [*penalties, L2(0.1)])
+    x, y = prepared.part("train")[:]
+    assert stationarity(objective, fitted.network, [(x.double(), y)]) < 1e-3
+
+
 def test_a_path_that_fails_costs_no_run(csv: Path, fit: Fit, tmp_path: Path) -> None:
     loss = tmp_path / "losses.py"
     loss.write_text(
@@ -94,6 +140,12 @@ def test_a_path_that_fails_costs_no_run(csv: Path, fit: Fit, tmp_path: Path) -> 
     assert "There is no path: ArithmeticError in line 7: all alike" in said
     assert json.loads((folder / "metrics.json").read_text())["status"] == "done"
     assert not (folder / "l1_path.csv").exists()
+
+
+def test_a_network_of_zeros_has_no_path(csv: Path, fit: Fit) -> None:
+    said = page(fit(data=csv, target="label", group_lasso=5.0, l1_path=3))[0].text
+    assert "the trained network passes nothing on: take weaker penalties" in said
+    assert "regularization_path" not in said
 
 
 def test_a_loss_of_ones_own_is_given_what_it_was_trained_with(csv: Path, fit: Fit, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from torchobjectives.penalties._layout import layout
 
 def checked(x: Any, y_true: Any) -> tuple[Tensor, Tensor]:
     """Features and truth as tensors that fit together."""
-    x, y_true = torch.as_tensor(x), torch.as_tensor(y_true)
+    x, y_true = _tensor("x", x), _tensor("y_true", y_true)
     if x.ndim != 2 or y_true.ndim not in (1, 2):
         raise ValueError(
             f"x has shape {tuple(x.shape)} and y_true {tuple(y_true.shape)}, wanted (N, P) and (N,) or (N, T)."
@@ -27,7 +27,23 @@ def checked(x: Any, y_true: Any) -> tuple[Tensor, Tensor]:
     x = x if x.is_floating_point() else x.to(torch.float64)
     if not bool(torch.isfinite(x).all()):
         raise ValueError("x holds NaN or infinite numbers: fill them in, or leave those rows out.")
+    if y_true.is_floating_point() and not bool(torch.isfinite(y_true).all()):
+        raise ValueError("y_true holds NaN or infinite numbers: leave those rows out.")
     return x, y_true
+
+
+def _tensor(what: str, values: Any) -> Tensor:
+    """A tensor, also of a data frame or a series of pandas or polars."""
+    values = values.to_numpy() if hasattr(values, "to_numpy") else values
+    try:
+        # So pandas keeps columns of several types.
+        values = values.astype("float64") if str(getattr(values, "dtype", "")) == "object" else values
+        tensor = values if isinstance(values, Tensor) else torch.tensor(values)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{what} holds what is no number: {error}") from error
+    if tensor.is_complex():
+        raise TypeError(f"{what} holds complex numbers, wanted real ones.")
+    return tensor
 
 
 def named(names: Sequence[str] | None, features: int) -> tuple[str, ...]:
@@ -42,10 +58,12 @@ def named(names: Sequence[str] | None, features: int) -> tuple[str, ...]:
 def standardized(x: Tensor) -> Tensor:
     """Every feature with mean 0 and standard deviation 1; a constant one is 0."""
     centred = x - x.mean(0)
-    scale = centred.square().mean(0).sqrt()
+    reach = centred.abs().amax(0)
     # Rounding leaves something of a constant feature.
-    constant = scale <= 8 * torch.finfo(x.dtype).eps * x.abs().amax(0)
-    return torch.where(constant, 0.0, centred / torch.where(constant, 1.0, scale))
+    constant = reach <= 8 * torch.finfo(x.dtype).eps * x.abs().amax(0)
+    # In two steps: the squares of numbers such as 1e25, in metres or in electronvolts, are not finite in float32.
+    unit = torch.where(constant, 0.0, centred / torch.where(constant, 1.0, reach))
+    return unit / torch.where(constant, 1.0, unit.square().mean(0).sqrt())
 
 
 def module(model: object) -> nn.Module:
@@ -77,6 +95,10 @@ def _outputs(loss: Any, y_true: Tensor) -> int:
             raise ValueError("an objective of several losses needs model=, which gives y_pred by their names.")
         loss = losses[0]
     if isinstance(loss, Loss) and type(loss).spec.task != "custom":
+        if type(loss).spec.task == "multiclass" and classes is None and y_true.ndim == 1:
+            raise ValueError(
+                f"y_true has dtype {y_true.dtype}, and {loss!r} takes classes: wanted whole numbers from 0."
+            )
         return loss.num_outputs(classes)
     return 1 if classes is None else classes
 

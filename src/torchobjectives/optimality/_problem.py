@@ -145,7 +145,13 @@ class Problem:
 
 @contextmanager
 def undisturbed(objective: nn.Module, model: nn.Module) -> Iterator[None]:
-    """Evaluation mode within; modes, buffers and random numbers are afterwards what they were."""
+    """Evaluation mode within; modes, buffers and random numbers are afterwards what they were.
+
+    Raises:
+        TypeError: what is no module.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
     modules = list({id(module): module for root in (model, objective) for module in root.modules()}.values())
     modes = [(module, module.training) for module in modules]
     buffers = [

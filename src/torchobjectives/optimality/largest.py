@@ -19,6 +19,11 @@ from torchobjectives.penalties._norm import Piece
 
 __all__ = ["lambda_max"]
 
+
+class VanishedError(ValueError):
+    """There is no slope where a path would begin."""
+
+
 # Gradients below so many times what is left of the other parameters' are rounding.
 NOISE = 100.0
 
@@ -119,9 +124,14 @@ def start_at_zero(
     problem = Problem(objective, model, loader, {name: 0.0})
     value, gradients = problem.smooth_slope()
     slopes = [gradient for gradient, pull in zip(gradients, problem.pulls, strict=True) if _among(pull.weight, pieces)]
+    if not all(bool(torch.isfinite(gradient).all()) for gradient in slopes):
+        raise ValueError(
+            f"where all that {name!r} speaks of is 0, its gradient is not finite: x or y_true holds NaN, infinite or "
+            "very large numbers."
+        )
     steepest = max(float(gradient.abs().max()) for gradient in slopes if gradient.numel())
     if steepest <= NOISE * (left + torch.finfo(slopes[0].dtype).eps * abs(value)):
-        raise ValueError(
+        raise VanishedError(
             f"where all that {name!r} speaks of is 0, its gradient vanishes: y_true does not depend on x, or a network "
             "passes nothing on. The path of a network goes from small to large, from the trained model on: "
             "regularization_path(lambdas=[0.001, 0.01, …]), with L2 on the layers that are not penalised."

@@ -52,7 +52,7 @@ class RegularizationPath:
         """
         if self.validation is None:
             raise ValueError("there is no best solution without validation data: regularization_path(validation=…)")
-        return int(self.validation.argmin())
+        return int(self.validation.nan_to_num(nan=torch.inf).argmin())
 
     def restore(self, model: nn.Module, index: int | None = None) -> None:
         """Put a solution into the model.

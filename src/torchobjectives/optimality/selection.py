@@ -109,13 +109,13 @@ def select_features(
     shrinks, and nothing is shut off.
 
     Args:
-        x: The features, (N, P): a tensor, or an array.
+        x: The features, (N, P): a tensor, an array, or a data frame.
         y_true: The truth as the loss takes it, N rows.
         loss: A loss, to which GroupLasso on the first layer's inputs is added (L1 where it has one output); or an
             Objective with a penalty that makes zeros.
         model: What is fitted, each time from its present weights; copied, in evaluation mode. By default a linear
             layer in float64, with as many outputs as y_true has columns, or classes for a loss of classes.
-        names: Of the features; by default ``x0``, ``x1`` ….
+        names: Of the features; by default the columns of a data frame, else ``x0``, ``x1`` ….
         per_resample: The strength of the penalty, said as how many features it may leave, in each half by a coefficient
             of its own. By default √(0.8·P) for a loss; the coefficient of an Objective is left as it is.
         threshold: π in (0.5, 1].
@@ -130,7 +130,7 @@ def select_features(
     Raises:
         ValueError: Wrong shapes; NaN or infinite features; fewer than 4 rows or 2 features; numbers out of range; a
             model whose first layer does not take P features; an Objective without a penalty that makes zeros.
-        TypeError: What is no loss or no module.
+        TypeError: What is no loss or no module; text among the features.
 
     Example:
         >>> from torchobjectives import MSELoss
@@ -151,6 +151,7 @@ def select_features(
     flag(standardize=standardize)
     if resamples % 2:
         raise ValueError(f"resamples is {resamples}, wanted an even number: halves come in pairs.")
+    names = getattr(x, "columns", None) if names is None else names
     x, y_true = checked(x, y_true)
     names = named(names, x.shape[1])
     x = standardized(x) if standardize else x

@@ -47,7 +47,10 @@ class Smooth:
             value, rows = value + count * float(loss.detach()), rows + count
             _accumulate(gradients, loss, self.parameters, count)
         if not rows:
-            raise ValueError("the loader gave no batch: wanted batches (x, y_true) that cover the data.")
+            raise ValueError(
+                "the loader gave no batch: wanted batches (x, y_true) that cover the data, in every pass. A generator "
+                "gives them once: list(loader)."
+            )
         for gradient in gradients or ():
             gradient.div_(rows)
         value /= rows

@@ -103,13 +103,15 @@ class Plan:
         self._objective._plan = None
 
     def __str__(self) -> str:
-        kind = type(self._optimizer).__name__
+        head = f"{self._objective.formula()}, attached to {type(self._optimizer).__name__}"
+        return "\n".join([head, self._table(), *self._notes()])
+
+    def _table(self) -> str:
         rows = [["term", "tensors", "method", "what is minimised", "cost per step"]]
         for term in self._terms:
             tensors = str(len(term.pieces)) if term.pieces else "-"
             rows.append([term.name, tensors, term.method, effect(term, self._optimizer), COSTS[term.method]])
-        rows += self._own_decay()
-        return "\n".join([f"{self._objective.formula()}, attached to {kind}", aligned(rows), *self._notes()])
+        return aligned(rows + self._own_decay())
 
     def __repr__(self) -> str:
         return str(self)

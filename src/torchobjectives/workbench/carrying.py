@@ -1,25 +1,40 @@
 """Penalties in training: attached to the optimizer, in its unit, and polished when training is over."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from torchobjectives import Objective, stationarity
+from torchobjectives import L2, Objective, stationarity
 from torchobjectives.optimality._problem import Problem
 from torchobjectives.penalties._norm import Norm
+from torchobjectives.penalties._optimizers import decay_is_l2
 from torchobjectives.penalties._penalty import with_coefficient
 from torchobjectives.workbench.batches import Batch
+from torchobjectives.workbench.config import POLISH, RunConfig
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted, without_penalties
 
 # No weight survives more, and float32 holds it.
 LARGEST = 1e30
-# How a plan's advice is followed on the command line.
-IN_FLAGS = "--penalty-method dual_averaging, or --polish"
+
+
+def notes(config: RunConfig) -> list[str]:
+    """What flags do about zeros that are not those of the minimum."""
+    said = []
+    if config.makes_zeros and config.stepwise and not config.polishing:
+        # Dropout has no one objective that polishing could go down.
+        polish = "" if config.dropout else f", or --polish {POLISH} at the end,"
+        said.append(
+            "Trained by minibatches, a proximal step finds the minimum but not quite which weights are 0: "
+            f"--penalty-method dual_averaging{polish} does."
+        )
+    if config.decoupled:
+        said.append("The decoupled decay moves the weights away from that minimum: --l2 in its place does not.")
+    return said
 
 
 @dataclass(frozen=True)
@@ -41,9 +56,11 @@ class Carrier:
         fitted: The network and its objective.
         optimizer: Its steps are followed.
         method: How, as :meth:`Objective.attach` takes it.
+        notes: What is said below the plan: its own advice is not for the command line.
     """
 
-    def __init__(self, fitted: Fitted, optimizer: Optimizer, method: str) -> None:
+    def __init__(self, fitted: Fitted, optimizer: Optimizer, method: str, notes: Sequence[str] = ()) -> None:
+        self._kind, self._notes = type(optimizer).__name__, notes
         self._fitted, self._losses = fitted, without_penalties(fitted)
         alone = without_penalties(fitted, original=True)
         penalties: list[Norm] = [
@@ -53,8 +70,15 @@ class Carrier:
         self._spoken_of = [
             (penalty, [piece.weight for piece in penalty.pieces(fitted.network)]) for penalty in penalties
         ]
+
         # What several processes share is not asked for by one of them alone, as polishing does.
-        self._objective = Objective(lambda raw, y_true: alone.evaluate(raw, y_true) / fitted.unit, penalties)
+        def losses(raw: Tensor, y_true: Tensor) -> Tensor:
+            return alone.evaluate(raw, y_true) / fitted.unit
+
+        self._objective = Objective(losses, penalties)
+        # The optimizer's own decay counts where it is ½·λ·Σw², or polishing would undo it.
+        decay = max((g["weight_decay"] for g in optimizer.param_groups if decay_is_l2(optimizer, g)), default=0.0)
+        self._minimised = Objective(losses, [*penalties, L2(decay)] if decay else penalties)
         try:
             self._plan = self._objective.attach(optimizer, fitted.network, method)
         except ValueError as error:
@@ -62,11 +86,10 @@ class Carrier:
 
     def __str__(self) -> str:
         """The plan, as a table."""
-        head, *rows = str(self._plan).splitlines()
-        kind, formula, unit = head.rpartition(", attached to ")[2], self._fitted.objective.formula(), self._fitted.unit
-        rows = [row.replace('method="dual_averaging", or plan.polish(loader)', IN_FLAGS) for row in rows]
+        formula, unit = self._fitted.objective.formula(), self._fitted.unit
         # The plan's own formula has the numbers that the optimizer sees.
-        return "\n".join([f"{formula if unit == 1 else f'({formula}) / {unit:.4g}'}, attached to {kind}", *rows])
+        head = f"{formula if unit == 1 else f'({formula}) / {unit:.4g}'}, attached to {self._kind}"
+        return "\n".join([head, self._plan._table(), *self._notes])
 
     def evaluate(self, raw: Tensor, y_true: Tensor) -> Tensor:
         """The losses of a batch."""
@@ -103,11 +126,12 @@ class Carrier:
         network, unit = self._fitted.network, self._fitted.unit
         loader = _Again(batches)
         kept = {name: value.clone() for name, value in network.state_dict().items()}
-        before = Problem(self._objective, network, loader).value()
+        problem = Problem(self._minimised, network, loader)
+        before = problem.value()
         if not math.isfinite(before):
             return None
         try:
-            after = self._plan.polish(loader, steps)
+            after = problem.proximal_steps(steps)
         except BaseException:
             network.load_state_dict(kept)
             raise
@@ -115,7 +139,7 @@ class Carrier:
 
     def stationarity(self, batches: Callable[[], Iterable[Batch]]) -> float | None:
         """How far the weights are from a minimum over all rows: 0 at one; None where a slope is not finite."""
-        distance = float(stationarity(self._objective, self._fitted.network, _Again(batches))) * self._fitted.unit
+        distance = float(stationarity(self._minimised, self._fitted.network, _Again(batches))) * self._fitted.unit
         return distance if math.isfinite(distance) else None
 
 

@@ -76,11 +76,12 @@ class FitOptions(BaseModel):
     added to the gradients. loss: through the loss. The last two give no exact zeros."""
     polish: int | None = Field(default=None, ge=0, le=LARGEST)
     """Steps on all training rows at once when training is over, after which the zeros are those of the minimum. By
-    default 50 where weights shall become 0 by proximal steps, without --dropout, --patience and --monitor."""
+    default 50 where weights shall become 0 by proximal steps, without --dropout, --patience, --monitor and a
+    --weight-decay that is no L2."""
     l1_path: int | None = Field(default=None, ge=2, le=1000)
     """Also solve for so many coefficients of --l1, with the other penalties as they are, and draw what becomes of the
     weights on each column. It begins at the trained model, which it leaves alone. Of the mlp it is about the first
-    layer, with an L2 on all weights if --l2 gives none."""
+    layer, as are --elastic-net and --group-lasso then, with an L2 on all weights if --l2 gives none."""
     class_weight: Literal["none", "balanced"] = "none"
     """balanced: rows weigh the more, the rarer their class is in the training rows (rows / (classes · count))."""
     pos_weight: Literal["none", "balanced"] = "none"
@@ -161,13 +162,23 @@ class FitOptions(BaseModel):
         return bool(self.l1 or self.group_lasso or self.elastic_net * self.l1_ratio)
 
     @property
+    def decoupled(self) -> bool:
+        """Whether the optimizer's own weight decay minimises nothing; else it is ½·λ·Σw²."""
+        return bool(self.weight_decay) and self.optimizer == "adamw"
+
+    @property
+    def stepwise(self) -> bool:
+        """Whether penalties with zeros take proximal steps, each from the last one's noise."""
+        return self.penalty_method in ("auto", "proximal")
+
+    @property
     def polishing(self) -> int:
         """Steps on all training rows at the end: those asked for, else the default of the penalties."""
         if self.polish is not None:
             return self.polish
-        stepwise = self.penalty_method in ("auto", "proximal")
-        # Whoever keeps the best epoch's weights wants those.
-        return POLISH if self.makes_zeros and stepwise and not self.dropout and self.watched is None else 0
+        # Whoever keeps the best epoch's weights wants those; and a decay that is in no objective would be undone.
+        kept = self.dropout or self.watched is not None or self.decoupled
+        return POLISH if self.makes_zeros and self.stepwise and not kept else 0
 
     @property
     def watched(self) -> str | None:
@@ -208,6 +219,10 @@ class RunConfig(FitOptions):
                 continue
             if not asked and getattr(self, name) != FitOptions.model_fields[name].get_default():
                 raise ValueError(f"--{name.replace('_', '-')} is about penalties, and there is none: add --l1, for one")
+        if self.penalty_on != "weights" and not self.l1_path and asked == ["l2"]:
+            raise ValueError(
+                "--penalty-on is not about --l2, which speaks of all weights: drop it, or add --l1, for one"
+            )
         if self.l1_ratio != FitOptions.model_fields["l1_ratio"].get_default() and "elastic_net" not in asked:
             raise ValueError("--l1-ratio is about --elastic-net, which is not given: add it")
         return self

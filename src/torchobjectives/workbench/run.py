@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import signal
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,9 @@ def fit_as_asked(file: Path | None, options: FitOptions) -> str:
     config = resuming.resumed(file, options) if options.resume else requested(file, options)
     console = Quiet(quiet=training.rank() != 0)
     folder, status = fit_with_status(config, console=console)
+    if training.rank() != 0:
+        # The first process still polishes and writes. Ctrl-C goes to all, and one that dies of it ends the others.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     console.settle(f"the run is {status}, its report: {folder}/report.html")
     return status
 
@@ -456,7 +460,7 @@ def _announce(config: RunConfig, prepared: Prepared, fitted: Fitted, console: Co
 
 
 def _decoupled(config: RunConfig) -> str:
-    return " (decoupled, which is not L2)" if config.weight_decay and config.optimizer == "adamw" else ""
+    return " (decoupled, which is not L2)" if config.decoupled else ""
 
 
 def _score_table(scores: dict[str, Any]) -> RichTable:

@@ -110,7 +110,7 @@ def decay(config: "RunConfig", unit: float) -> str | None:
     """Say what the optimizer's own weight decay minimises; None where there is none."""
     if not config.weight_decay:
         return None
-    if config.optimizer == "adamw":
+    if config.decoupled:
         return (
             "adamw shrinks every weight by the factor 1 − learning rate · weight decay at each step. That is not L2, "
             "and minimises nothing that could be written beside the loss; --l2 is, or adam."

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from torchobjectives import L1, L2, Objective, Penalty, lambda_max, regularization_path
 from torchobjectives._exports import numbered
+from torchobjectives.optimality.largest import VanishedError
 from torchobjectives.optimality.paths import RegularizationPath
 from torchobjectives.penalties._penalty import with_coefficient
 from torchobjectives.workbench import own, preprocessing
 from torchobjectives.workbench.batches import VALIDATION_BATCH, Batch, Data
 from torchobjectives.workbench.callbacks import Interrupts, StoppedError
-from torchobjectives.workbench.objectives import Fitted, without_penalties
+from torchobjectives.workbench.objectives import Fitted, build_penalties, without_penalties
 
 if TYPE_CHECKING:
     from torchobjectives.workbench.config import RunConfig
@@ -115,6 +116,10 @@ def trace(
         return _told(config, prepared, fitted, network, path)
     except StoppedError:
         raise
+    except VanishedError:
+        # What it says itself is advice on Python.
+        other = ", or the trained network passes nothing on: take weaker penalties" if config.hidden_sizes else ""
+        return f"at weights of 0 the loss has no slope: the columns say nothing of the target{other}"
     except (Exception, SystemExit) as error:
         # What is trained by now must not be lost to a picture of something else.
         return own.reason(error, *files)
@@ -123,7 +128,7 @@ def trace(
 def _solved(
     config: "RunConfig",
     fitted: Fitted,
-    network: nn.Module,
+    network: nn.Sequential,
     train: Iterable[Batch],
     valid: Iterable[Batch],
     progress: Any,
@@ -136,7 +141,7 @@ def _solved(
         return alone.evaluate(raw if kind is None or _keeps_digits(network) else raw.to(kind), y_true) / unit
 
     name = _first(network)
-    l1, others = L1(0.0, on=f"{name}.weight"), _others(config, fitted)
+    l1, others = L1(0.0, on=f"{name}.weight"), _others(config, fitted, network)
     lambdas = _of_network(config, Objective(losses, [l1]), network, train) if config.hidden_sizes else None
     assert config.l1_path is not None
     return regularization_path(
@@ -164,14 +169,21 @@ def _first(network: nn.Module) -> str:
     return next(names)
 
 
-def _others(config: "RunConfig", fitted: Fitted) -> list[Penalty]:
-    """The run's other penalties, as the optimizer sees them; a network's later layers have an L2 at least."""
-    kept: list[Penalty] = [
-        with_coefficient(penalty, penalty.coefficient / fitted.unit)
-        for name, penalty in fitted.objective.penalties.items()
-        if name != "l1"
-    ]
-    return [*kept, L2(OTHER_LAYERS)] if config.hidden_sizes and not config.l2 else kept
+def _others(config: "RunConfig", fitted: Fitted, network: nn.Sequential) -> list[Penalty]:
+    """The other penalties that the flags of a solution ask for, as the optimizer sees them, its own decay included.
+
+    A network's later layers have an L2 at least.
+    """
+    asked = config.model_copy(update={"l1": 0.0, "penalty_on": "first-layer"})
+    made: list[Any] = build_penalties(asked, network)
+    kept: list[Penalty] = [with_coefficient(penalty, penalty.coefficient / fitted.unit) for penalty in made]
+    decay = 0.0 if config.decoupled else config.weight_decay
+    least = OTHER_LAYERS if _lacks_l2(config) else 0.0
+    return [*kept, *(L2(coefficient) for coefficient in (decay, least) if coefficient)]
+
+
+def _lacks_l2(config: "RunConfig") -> bool:
+    return bool(config.hidden_sizes) and not config.l2 and (config.decoupled or not config.weight_decay)
 
 
 def _of_network(config: "RunConfig", objective: Objective, network: nn.Module, train: Iterable[Batch]) -> list[float]:
@@ -199,7 +211,7 @@ def _told(
     assert path.validation is not None
     flags = ""
     if config.hidden_sizes:
-        flags = " --penalty-on first-layer" + ("" if config.l2 else f" --l2 {OTHER_LAYERS * unit:.4g}")
+        flags = " --penalty-on first-layer" + (f" --l2 {OTHER_LAYERS * unit:.4g}" if _lacks_l2(config) else "")
     return Traced(
         replace(
             path,

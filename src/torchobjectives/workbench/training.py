@@ -35,7 +35,7 @@ from torchobjectives.workbench.callbacks import (
     Patience,
     StoppedError,
 )
-from torchobjectives.workbench.carrying import Carrier, Polished
+from torchobjectives.workbench.carrying import Carrier, Polished, notes
 from torchobjectives.workbench.config import RunConfig
 from torchobjectives.workbench.contents import CHECKPOINT
 from torchobjectives.workbench.data import Problem
@@ -119,7 +119,7 @@ class FitModule(lightning.LightningModule):
         return {"objective": sum(rest, first), **terms}
 
     @contextmanager
-    def _own_code(self) -> Iterator[None]:
+    def _own_code(self, when: str | None = None) -> Iterator[None]:
         """Let a loss of the user's own that fails end training as a wish to stop does: what was learnt is kept."""
         try:
             yield
@@ -128,7 +128,8 @@ class FitModule(lightning.LightningModule):
             if not files:
                 raise
             what = " + ".join(term.text for term in self.fitted.terms)
-            said = f'--loss "{what}" failed in epoch {self.current_epoch + 1}: {own.reason(error, *files)}'
+            when = when or f"in epoch {self.current_epoch + 1}"
+            said = f'--loss "{what}" failed {when}: {own.reason(error, *files)}'
             raise LossFailedError(said) from error
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
@@ -172,7 +173,8 @@ class FitModule(lightning.LightningModule):
             case "sgd":
                 self._optimizer = torch.optim.SGD(groups, momentum=0.9)
         if attaches(self.fitted, self.config):
-            self.carrier = Carrier(self.fitted, self._optimizer, self.config.penalty_method)
+            method = self.config.penalty_method
+            self.carrier = Carrier(self.fitted, self._optimizer, method, notes(self.config))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimizer."""
@@ -188,14 +190,14 @@ class FitModule(lightning.LightningModule):
         """Take the full-gradient steps that the configuration asks for, on the machine's own device."""
         if self.carrier is None or not self.config.polishing:
             return None
-        with self._own_code():
+        with self._own_code("in polishing"):
             return self.carrier.polish(lambda: self._all_rows(train, stop), self.config.polishing)
 
     def stationarity(self, train: Data, stop: Callable[[], bool]) -> float | None:
         """How far the weights are from a minimum, where the penalties are attached."""
         if self.carrier is None:
             return None
-        with self._own_code():
+        with self._own_code("after training"):
             return self.carrier.stationarity(lambda: self._all_rows(train, stop))
 
     def _all_rows(self, train: Data, stop: Callable[[], bool]) -> Iterator[Batch]:
@@ -237,6 +239,9 @@ class SharedMean(nn.Module):
     def forward(self, y_pred: Tensor, y_true: Tensor, weight: Tensor | None = None) -> Tensor:
         """This process's share, to be averaged."""
         return self._mean(y_pred, y_true, weight=weight)
+
+    def __repr__(self) -> str:
+        return repr(self.loss)
 
 
 def share_means(fitted: Fitted) -> None:
