@@ -1,0 +1,128 @@
+"""``check_loss``: the checks that apply, one after the other, and what they found."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from torch import Tensor
+
+from torchobjectives._validate import choice, near
+from torchobjectives.check import structure
+from torchobjectives.check._check import NEEDS, Check, TimeLimitError, limited
+from torchobjectives.check._kinds import kinds_said, set_kinds
+from torchobjectives.check._report import CODES, LEVELS, Finding, LossCheckError, LossReport, Skipped
+from torchobjectives.check._subject import Subject
+
+# In this order: what is found early explains what would be found late.
+CHECKS: tuple[Check, ...] = (*structure.CHECKS,)
+SECONDS = 10.0
+# Where one of these is found, the loss is no loss yet, and other findings would only follow from it.
+FATAL = frozenset({"could-not-run", "not-scalar", "no-gradient"})
+
+
+def check_loss(
+    loss: Callable[..., Any],
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    y_pred_kind: str | None = None,
+    y_true_kind: str | None = None,
+    ignore_index: int | None = None,
+    prefers: Sequence[tuple[Tensor, Tensor]] = (),
+    expected: Mapping[str, str] | None = None,
+    on_fail: Literal["raise", "warn", "return"] = "raise",
+) -> LossReport:
+    """Say what is wrong with a loss function, why, and what to do about it."""
+    choice("on_fail", on_fail, ("raise", "warn", "return"))
+    reasons = checked_reasons(expected or {})
+    subject = Subject(loss, *checked_example(loss, y_pred, y_true), ignore_index, checked_pairs(prefers, y_pred))
+    report = examined(subject, CHECKS, y_pred_kind, y_true_kind, reasons)
+    if report.errors and on_fail == "raise":
+        raise LossCheckError(report)
+    if not report and on_fail == "warn":
+        warnings.warn(str(report), stacklevel=2)
+    return report
+
+
+def examined(
+    subject: Subject,
+    checks: Iterable[Check],
+    y_pred_kind: str | None = None,
+    y_true_kind: str | None = None,
+    expected: Mapping[str, str] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> LossReport:
+    """Run checks on a subject."""
+    found: list[Finding] = []
+    skipped: list[Skipped] = []
+    ran: list[str] = []
+    with limited(SECONDS):
+        set_kinds(subject, y_pred_kind, y_true_kind)
+    for check in checks:
+        if progress is not None:
+            progress(check.name)
+        reason = _reason_to_skip(check, subject, {finding.code for finding in found})
+        if reason is not None:
+            skipped += [reason] if reason.reason else []
+            continue
+        try:
+            with limited(SECONDS):
+                found += check.run(subject)
+            ran.append(check.name)
+        except TimeLimitError:
+            skipped.append(Skipped(check.name, f"it took longer than {SECONDS:g} s"))
+    known = expected or {}
+    kept = [finding for finding in found if finding.code not in known]
+    kept.sort(key=lambda finding: LEVELS.index(finding.level))
+    silenced = {finding.code: known[finding.code] for finding in found if finding.code in known}
+    return LossReport(subject.name, tuple(kept), tuple(skipped), tuple(ran), kinds_said(subject), silenced)
+
+
+def _reason_to_skip(check: Check, subject: Subject, codes: set[str]) -> Skipped | None:
+    """Why a check does not run; without words where what was found says it all."""
+    if (check.needs and codes & FATAL) or codes & set(check.unless):
+        return Skipped(check.name, "")
+    for need in check.needs:
+        there, reason, argument = NEEDS[need]
+        if not there(subject):
+            return Skipped(check.name, reason, argument)
+    return None
+
+
+def checked_example(loss: Any, y_pred: Any, y_true: Any) -> tuple[Tensor, Tensor]:
+    """The example, if it is one."""
+    if isinstance(loss, type):
+        raise TypeError(f"loss is the class {loss.__name__}, wanted an instance: {loss.__name__}()")
+    if not callable(loss):
+        raise TypeError(f"loss is {loss!r}, wanted a function of (y_pred, y_true) or an nn.Module")
+    for name, value in (("y_pred", y_pred), ("y_true", y_true)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} is a {type(value).__name__}, wanted a tensor: torch.as_tensor({name})")
+    return y_pred, y_true
+
+
+def checked_pairs(prefers: Any, y_pred: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Pairs of predictions, if they are."""
+    pairs = [tuple(pair) if isinstance(pair, tuple | list) else (pair,) for pair in prefers]
+    for pair in pairs:
+        if len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
+            raise TypeError(f"prefers holds {pair!r}, wanted pairs of tensors: prefers=[(good_pred, bad_pred)]")
+        for part in pair:
+            if part.shape != y_pred.shape:
+                raise ValueError(
+                    f"prefers holds a prediction of shape {tuple(part.shape)}, wanted that of y_pred, "
+                    f"{tuple(y_pred.shape)}"
+                )
+    return pairs
+
+
+def checked_reasons(expected: Mapping[str, str]) -> Mapping[str, str]:
+    """Codes with reasons, if they are."""
+    for code, reason in expected.items():
+        if code not in CODES:
+            raise ValueError(f"expected: there is no code {code!r}. {near(str(code), CODES)}")
+        if not isinstance(reason, str) or not reason.strip():
+            raise ValueError(f"expected[{code!r}] is {reason!r}, wanted the reason in words")
+    return expected
