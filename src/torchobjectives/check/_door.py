@@ -18,6 +18,7 @@ from torchobjectives.check._subject import Subject
 # In this order: what is found early explains what would be found late.
 CHECKS: tuple[Check, ...] = (*structure.CHECKS,)
 SECONDS = 10.0
+STUMBLED = "it stumbled over this loss:"
 # Where one of these is found, the loss is no loss yet, and other findings would only follow from it.
 FATAL = frozenset({"could-not-run", "not-scalar", "no-gradient"})
 
@@ -73,6 +74,8 @@ def examined(
             ran.append(check.name)
         except TimeLimitError:
             skipped.append(Skipped(check.name, f"it took longer than {SECONDS:g} s"))
+        except Exception as error:  # a check that stumbles over a loss must not hide what the others found
+            skipped.append(Skipped(check.name, f"{STUMBLED} {type(error).__name__}: {' '.join(str(error).split())}"))
     known = expected or {}
     kept = [finding for finding in found if finding.code not in known]
     kept.sort(key=lambda finding: LEVELS.index(finding.level))

@@ -56,7 +56,7 @@ def set_kinds(subject: Subject, y_pred_kind: str | None, y_true_kind: str | None
     """
     for argument, kind, kinds in (("y_pred_kind", y_pred_kind, PRED_KINDS), ("y_true_kind", y_true_kind, TRUE_KINDS)):
         if kind is not None and kind not in kinds:
-            raise ValueError(f"{argument} is {kind!r}, wanted one of {', '.join(kinds)}. {near(str(kind), kinds)}")
+            raise ValueError(f"{argument} {kind!r}: there is no such kind. {near(str(kind), kinds)}")
     subject.given = frozenset(
         name for name, kind in (("y_pred_kind", y_pred_kind), ("y_true_kind", y_true_kind)) if kind is not None
     )
