@@ -35,7 +35,52 @@ def check_loss(
     expected: Mapping[str, str] | None = None,
     on_fail: Literal["raise", "warn", "return"] = "raise",
 ) -> LossReport:
-    """Say what is wrong with a loss function, why, and what to do about it."""
+    """Say what is wrong with a loss function, why, and what to do about it.
+
+    Many small checks, each of one property, call copies of the loss on variations of one realistic example: predictions
+    that are far out, right, wrong or equal to the truth, batches of one, nothing to average, other dtypes, a second
+    call. Checks that need to know what y_pred and y_true hold run where that is said, or can safely be told from the
+    example; the report says what it took them for, and which checks were skipped.
+
+    Args:
+        loss: Any callable of (y_pred, y_true), or an ``nn.Module``: yours, torch's, or one of this library.
+        y_pred: An example's prediction, as it comes out of the model in training.
+        y_true: Its truth.
+        y_pred_kind: What y_pred holds: ``"logits"``, ``"probabilities"``, ``"log_probabilities"``, ``"real"``,
+            ``"positive"``, ``"embedding"`` or ``"scores"``.
+        y_true_kind: What y_true holds: ``"values"``, ``"counts"``, ``"binary"``, ``"class_indices"``,
+            ``"probabilities"``, ``"ranks"``, ``"boxes"`` or ``"labels_of_embeddings"``.
+        ignore_index: The value of y_true that marks positions which do not count.
+        prefers: Pairs of predictions for this y_true, of which the first must cost less. Nothing else can see swapped
+            α and β, or the wrong side of a quantile.
+        expected: Codes of findings that are known, each with the reason in words: ``{"improper": "a margin is
+            wanted"}``. They are listed and do not count.
+        on_fail: ``"raise"`` for an exception where there are errors, ``"warn"`` for a warning where the report is not
+            clean, ``"return"`` for neither.
+
+    Returns:
+        The report: true where there is no error and no warning. Printed, it is one line and then the details; it has
+        ``findings``, ``skipped`` and ``to_dict()``.
+
+    Raises:
+        LossCheckError: The loss has an error, and ``on_fail`` is ``"raise"``. An AssertionError, with the report in
+            ``report``.
+        TypeError: What is no loss, no tensor or no pair.
+        ValueError: A kind or a code that does not exist.
+
+    Example:
+        >>> import torch
+        >>> from torchobjectives import check_loss
+        >>> def accuracy_loss(y_pred, y_true):
+        ...     return 1 - (y_pred.argmax(1) == y_true).float().mean()
+        >>> report = check_loss(accuracy_loss, torch.randn(8, 3), torch.arange(8) % 3, on_fail="return")
+        >>> bool(report), [finding.code for finding in report.findings]
+        (False, ['no-gradient'])
+        >>> bool(check_loss(torch.nn.functional.mse_loss, torch.randn(8), torch.randn(8)))
+        True
+
+    Elsewhere: scikit-learn's ``check_estimator`` for estimators; ``torch.autograd.gradcheck`` for gradients alone.
+    """
     choice("on_fail", on_fail, ("raise", "warn", "return"))
     reasons = checked_reasons(expected or {})
     subject = Subject(loss, *checked_example(loss, y_pred, y_true), ignore_index, checked_pairs(prefers, y_pred))
