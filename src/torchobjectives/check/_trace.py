@@ -67,11 +67,15 @@ class Trace(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Make the call, and record it."""
-        result = func(*args, **(kwargs or {}))
+        """Make the call, and record it; one that fails, too."""
         inputs = tuple(tensors_in((args, kwargs or {})))
-        outputs = tuple(tensors_in(result))
         sources = frozenset().union(*(self.of(tensor) for tensor in inputs))
+        try:
+            result = func(*args, **(kwargs or {}))
+        except Exception:
+            self.calls.append(Call(_name(func), inputs, (), sources, *_place(sys._getframe(1))))
+            raise
+        outputs = tuple(tensors_in(result))
         for tensor in outputs:
             if not any(tensor is other for other in inputs):
                 self._of[id(tensor)] = sources
