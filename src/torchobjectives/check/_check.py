@@ -48,20 +48,24 @@ class Check:
         run: Yields what it finds.
         needs: What it needs to know, of ``NEEDS``.
         unless: Codes that explain what it would find: it is skipped where one of them was found.
+        slow: Whether it may take seconds, so that a caller may leave it out.
     """
 
     name: str
     run: Run
     needs: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    slow: bool = False
 
 
-def check(name: str, *, needs: tuple[str, ...] = (), unless: tuple[str, ...] = ()) -> Callable[[Run], Check]:
+def check(
+    name: str, *, needs: tuple[str, ...] = (), unless: tuple[str, ...] = (), slow: bool = False
+) -> Callable[[Run], Check]:
     """Make a check of a function."""
     assert set(needs) <= set(NEEDS), needs
 
     def made(run: Run) -> Check:
-        return Check(name, run, needs, unless)
+        return Check(name, run, needs, unless, slow)
 
     return made
 

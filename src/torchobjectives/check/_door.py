@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Literal
 
 from torch import Tensor
@@ -63,16 +63,12 @@ def examined(
     for check in checks:
         if progress is not None:
             progress(check.name)
-        reason = _reason_to_skip(check, subject, {finding.code for finding in found})
-        if reason is not None:
-            skipped += [reason] if reason.reason else []
+        outcome = outcome_of(check, subject, {finding.code for finding in found})
+        if isinstance(outcome, Skipped):
+            skipped += [outcome] if outcome.reason else []
             continue
-        try:
-            with limited(SECONDS):
-                found += check.run(subject)
-            ran.append(check.name)
-        except TimeLimitError:
-            skipped.append(Skipped(check.name, f"it took longer than {SECONDS:g} s"))
+        found += outcome
+        ran.append(check.name)
     known = expected or {}
     kept = [finding for finding in found if finding.code not in known]
     kept.sort(key=lambda finding: LEVELS.index(finding.level))
@@ -80,7 +76,19 @@ def examined(
     return LossReport(subject.name, tuple(kept), tuple(skipped), tuple(ran), kinds_said(subject), silenced)
 
 
-def _reason_to_skip(check: Check, subject: Subject, codes: set[str]) -> Skipped | None:
+def outcome_of(check: Check, subject: Subject, codes: Set[str]) -> list[Finding] | Skipped:
+    """What a check finds, where these codes were found before; or why it did not run."""
+    reason = _reason_to_skip(check, subject, codes)
+    if reason is not None:
+        return reason
+    try:
+        with limited(SECONDS):
+            return list(check.run(subject))
+    except TimeLimitError:
+        return Skipped(check.name, f"it took longer than {SECONDS:g} s")
+
+
+def _reason_to_skip(check: Check, subject: Subject, codes: Set[str]) -> Skipped | None:
     """Why a check does not run; without words where what was found says it all."""
     if (check.needs and codes & FATAL) or codes & set(check.unless):
         return Skipped(check.name, "")
