@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -102,6 +103,7 @@ def failure(loss: Callable[..., Any], y_pred: Tensor, y_true: Tensor) -> Excepti
     return None
 
 
+@functools.cache
 def works() -> bool:
     """Whether anything compiles here: of some versions of Python nothing does."""
     return failure(nn.functional.mse_loss, torch.zeros(2), torch.zeros(2)) is None
