@@ -281,22 +281,6 @@ class KeepsPredictions(nn.Module):
         return F.cross_entropy(y_pred, y_true)
 
 
-class Leaky(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, error: Tensor) -> Tensor:
-        ctx.error = error
-        ctx.result = error**2
-        return ctx.result  # type: ignore[no-any-return]
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return 2 * ctx.error * grad  # type: ignore[no-any-return]
-
-
-def leaky_function(y_pred: Tensor, y_true: Tensor) -> Tensor:
-    return Leaky.apply(y_pred - y_true).mean()  # type: ignore[no-any-return,no-untyped-call]
-
-
 # hidden-parameters
 
 
@@ -743,7 +727,6 @@ FAULTY: dict[str, Row] = {
     "global_log": (global_log, rows, "keeps-graph", {}),
     "in_object": (InObject, rows, "keeps-graph", {}),
     "keeps_predictions": (KeepsPredictions, logits, "keeps-graph", {}),
-    "leaky_function": (lambda: leaky_function, vectors, "keeps-graph", {}),
     "cached_graph": (CachedGraph, rows, "keeps-graph", {}),
     "weights_in_a_list": (WeightsInAList, vectors, "hidden-parameters", {}),
     "weights_in_a_dict": (WeightsInADict, vectors, "hidden-parameters", {}),

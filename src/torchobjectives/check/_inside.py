@@ -130,7 +130,7 @@ def outside_of(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     if not is_library(function.__module__):
         for name in sorted(names_of(code)):
             value = function.__globals__.get(name)
-            if not is_library(getattr(value, "__module__", None)) and not isinstance(value, type):
+            if not (isinstance(value, types.FunctionType) and is_library(value.__module__)):
                 yield name, value
 
 
@@ -194,3 +194,12 @@ def listed(names: list[str], most: int = 3) -> str:
     if len(names) > most:
         return f"{', '.join(shown)} and {len(names) - most} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def last_of(path: str) -> str:
+    """The name at the end of a path.
+
+    >>> last_of("self.heads[0]")
+    'heads'
+    """
+    return path.rpartition(".")[2].split("[")[0]

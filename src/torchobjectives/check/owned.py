@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
-import io
-import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from types import ModuleType
 from typing import Any
 
 from torch import Tensor, nn
 
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._elsewhere import Elsewhere
-from torchobjectives.check._inside import Held, Walk, is_library, listed
+from torchobjectives.check._inside import Held, Walk, last_of, listed, own_classes
 from torchobjectives.check._report import Finding, counted
 from torchobjectives.check._subject import SEED, Subject, as_of_a_model, called, surroundings
 
@@ -63,29 +59,32 @@ def owns_its_parameters(subject: Subject) -> Iterator[Finding]:
 def _hidden(subject: Subject, found: list[Held], count: int) -> Finding:
     """What to say of tensors that learn, and that the loss does not list."""
     evidence = {"tensors": count, "paths": [held.path for held in found]}
-    whole = "give them to the optimizer: [*model.parameters(), *loss.parameters()]"
-    first = found[0]
+    whole = "give all to the optimizer: [*model.parameters(), *loss.parameters()]"
+    first, name = found[0], called(subject.original)
     outside = not first.path.startswith("self")
     if outside and first.module is not None:
-        said = f"belong to {_modules(found)}, taken from outside, and loss.parameters() does not list them"
+        said = f"of {_modules(found)}, which the loss takes from outside: loss.parameters() does not list"
         fix = (
             f"If this loss is not to train it: {first.module}.requires_grad_(False). Else make the loss an nn.Module "
-            f"that holds it, self.{_last(first.module)} = {first.module}, and {whole}"
+            f"that holds it, self.{last_of(first.module)} = {first.module}, and {whole}"
         )
     elif outside:
-        said = f"come from outside of the loss, as {_paths(found)}, and loss.parameters() does not list them"
-        fix = f"Make the loss an nn.Module with self.{_last(first.path)} = nn.Parameter(...), and {whole}"
+        said = f"from outside of the loss, {_paths(found)}: loss.parameters() does not list"
+        fix = f"Make the loss an nn.Module with self.{last_of(first.path)} = nn.Parameter(...), and {whole}"
     elif subject.module is None:
-        name = called(subject.original)
-        said = f"are in {_paths(found)}, and {name} is no nn.Module: it has no parameters() for an optimizer"
+        said = f"in {_paths(found)}: {name} is no nn.Module, so that no loss.parameters() lists"
         fix = f"class {name}(nn.Module), with super().__init__() first and forward for __call__; then {whole}"
     else:
-        said = f"are in {_paths(found)}, and loss.parameters() does not list them: no optimizer trains them, and " + (
-            "neither loss.to() nor state_dict() knows of them"
-        )
+        said = f"in {_paths(found)}: loss.parameters() does not list"
         fix = f"{_registering(subject, first)}; then {whole}"
+    them = "it" if count == 1 else "them"
     return Finding(
-        "hidden-parameters", "error", f"Gradients reach {counted(count, 'tensor')} that {said}.", f"{fix}.", evidence
+        "hidden-parameters",
+        "error",
+        f"Gradients reach {counted(count, 'tensor')} {said} {them}, and no optimizer that is given those trains "
+        f"{them}.",
+        f"{fix}.",
+        evidence,
     )
 
 
@@ -108,10 +107,6 @@ def _paths(found: list[Held]) -> str:
 
 def _modules(found: list[Held]) -> str:
     return "the module " + listed(list(dict.fromkeys(held.module or held.path for held in found)))
-
-
-def _last(path: str) -> str:
-    return path.rpartition(".")[2].split("[")[0]
 
 
 def leaves(value: Tensor) -> list[Tensor]:
@@ -160,8 +155,8 @@ def parameters_of(loss: Any) -> list[Tensor]:
 def moves_with_itself(subject: Subject) -> Iterator[Finding]:
     """What the loss computes with moves to a device with it."""
     loss = subject.copy()
-    if not isinstance(loss, nn.Module):
-        return  # nothing moves it
+    if not isinstance(loss, nn.Module) or _moves_itself(loss):
+        return
     registered = {id(tensor) for tensor in (*loss.parameters(), *loss.buffers())}
     plain = {
         held.path: held.value
@@ -197,15 +192,21 @@ def moves_with_itself(subject: Subject) -> Iterator[Finding]:
     )
 
 
+def _moves_itself(loss: nn.Module) -> bool:
+    """Whether somebody wrote how the loss moves."""
+    return any(name in vars(kind) for kind in own_classes(loss) for name in ("_apply", "to", "cuda"))
+
+
 def _buffer(loss: nn.Module, path: str) -> str:
     """How a tensor at a path is registered."""
     name = path.partition(".")[2].split("[")[0]
     holder, _, last = name.rpartition(".")
     modules = dict(loss.named_modules())
     if "[" in path:
+        many = f"name, tensor in {last}.items()" if "['" in path else f"name, tensor in enumerate({last})"
         return (
-            f"Register each tensor of it under a name of its own: for i, tensor in enumerate({last}): "
-            f"self.register_buffer(f'{last}_{{i}}', tensor); or stack them into one buffer."
+            f"Register each tensor of it under a name of its own: for {many}: "
+            f"self.register_buffer(f'{last}_{{name}}', tensor); or stack them into one buffer."
         )
     if holder in modules:
         of = f" of {type(modules[holder]).__name__}" if holder else ""
@@ -213,122 +214,4 @@ def _buffer(loss: nn.Module, path: str) -> str:
     return f"In __init__: self.register_buffer('{last}', {last}); and in forward use self.{last}."
 
 
-@check("pickles")
-def pickles(subject: Subject) -> Iterator[Finding]:
-    """A loss with attributes can be pickled and copied."""
-    loss = subject.original
-    if not hasattr(loss, "__dict__") or inspect.isroutine(loss) or isinstance(loss, functools.partial | type):
-        return
-    if is_library(type(loss).__module__):
-        return
-    text = _failure(loss)
-    faults = list(_faults("self", loss, set(), loss)) if text else []
-    for path, said, fix in faults[:3]:
-        yield Finding(
-            "not-picklable",
-            "warning",
-            f"`{path}` {said}, which cannot be pickled: torch.save(loss) and processes that are spawned (DDP, "
-            "DataLoader) fail.",
-            fix,
-            {"attribute": path, "error": text},
-        )
-    if faults:
-        return
-    try:
-        copy.deepcopy(loss)
-    except Exception as error:
-        said = " ".join(str(error).split())
-        attached = [h.path for h in Walk(outside=False).all_of(loss) if _is_attached(h.value)]
-        where = f" {listed(attached)} holds a graph." if attached else ""
-        fix = (
-            f"Keep what has no graph: {attached[0]} = {_last(attached[0])}.detach()"
-            if attached
-            else "Keep in attributes what copy.deepcopy takes."
-        )
-        yield Finding(
-            "not-picklable",
-            "warning",
-            f"copy.deepcopy(loss) raises {type(error).__name__}: {said}.{where} Averaged models, sweeps and parallel "
-            "copies need it.",
-            fix,
-            {"attribute": attached[0] if attached else None, "error": said},
-        )
-
-
-def _is_attached(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.grad_fn is not None
-
-
-def _failure(value: Any) -> str:
-    """Why a value cannot be pickled; empty where it can."""
-    try:
-        pickle.Pickler(io.BytesIO(), protocol=4).dump(value)
-    except Exception as error:
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return ""
-
-
-def _faults(path: str, value: Any, seen: set[int], loss: Any) -> Iterator[tuple[str, str, str]]:
-    """The parts that cannot be pickled: where, what they are, and what to do. A class of a local name is no fault."""
-    if id(value) in seen or isinstance(value, type):
-        return
-    seen.add(id(value))
-    text = "" if value is loss else _failure(value)
-    if value is not loss and not text:
-        return
-    if inspect.isfunction(value):
-        name = _last(path)
-        if value.__name__ == "<lambda>":
-            yield path, "is a lambda", f"Write it as a function at the top of the file, or as a method: def {name}(...)"
-        elif "<locals>" in value.__qualname__:
-            said = f"is the function {value.__name__}, which is defined inside another"
-            yield path, said, f"Move {value.__name__} to the top of the file, or make it a method."
-        return
-    if inspect.ismethod(value):
-        yield from _faults(path, value.__self__, seen, loss)
-        return
-    failing = [(name, part) for name, part in _parts(path, value) if part is loss or _failure(part)]
-    for name, part in failing:
-        yield from _faults(name, part, seen, loss)
-    if not failing and value is not loss and not _is_local(type(value)):
-        name = _last(path)
-        yield (
-            path,
-            f"holds a {type(value).__name__} ({text.rstrip('.')})",
-            f"Make it where it is used, or leave it out of the pickle: a __getstate__ that drops {name!r}.",
-        )
-
-
-def _parts(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The parts that are pickled with a value."""
-    if isinstance(value, functools.partial):
-        yield from ((path, part) for part in (value.func, *value.args, *value.keywords.values()))
-    elif isinstance(value, Mapping):
-        yield from ((f"{path}[{key!r}]", part) for key, part in value.items())
-    elif isinstance(value, list | tuple | set | frozenset):
-        yield from ((f"{path}[{at}]", part) for at, part in enumerate(value))
-    else:
-        for name, part in _plain_state(value).items():
-            if isinstance(value, nn.Module) and name in ("_modules", "_parameters", "_buffers"):
-                yield from ((f"{path}.{key}", entry) for key, entry in part.items())
-            else:
-                yield f"{path}.{name}", part
-
-
-def _plain_state(value: Any) -> dict[str, Any]:
-    """The attributes that are pickled; none of what is pickled in a way of its own."""
-    kind: Any = type(value)
-    if isinstance(value, ModuleType) or kind.__reduce__ is not object.__reduce__:
-        return {}
-    try:
-        state = value.__getstate__()
-    except Exception:
-        return {}
-    return state if isinstance(state, dict) else {}
-
-
-def _is_local(kind: type) -> bool:
-    return "<locals>" in kind.__qualname__ or kind.__module__ == "__main__"
-
-
-CHECKS: tuple[Check, ...] = (owns_its_parameters, moves_with_itself, pickles)
+CHECKS: tuple[Check, ...] = (owns_its_parameters, moves_with_itself)

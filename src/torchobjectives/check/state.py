@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import copy
-import functools
 import gc
-import pickle
-import types
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from torchobjectives.check._check import Check, check
-from torchobjectives.check._inside import INTERNAL, Walk, listed, reseed, words_of
-from torchobjectives.check._kinds import plausible
+from torchobjectives.check._inside import Walk, listed, reseed, words_of
 from torchobjectives.check._report import Finding, Level, number
 from torchobjectives.check._subject import SEED, Outcome, Subject, alike, as_of_a_model, surroundings
 from torchobjectives.check._trace import Call, Trace
 from torchobjectives.check.owned import graph_of, parameters_of
 
-Loss = Callable[..., Any]
+WRITES = frozenset({"__setitem__", "__set__"})
+CONVERSIONS = frozenset({"to", "type", "type_as", "float", "double", "half", "bfloat16", "long", "int", "bool", "cpu"})
+CONVERSIONS |= {"cuda", "contiguous", "expand", "reshape", "view", "broadcast_tensors", "retain_grad", "detach"}
 RANDOM = frozenset(
     {"rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "bernoulli", "bernoulli_"}
     | {"multinomial", "normal", "normal_", "uniform_", "random_", "exponential_", "geometric_", "cauchy_", "poisson"}
@@ -40,7 +37,7 @@ def leaves_its_input(subject: Subject) -> Iterator[Finding]:
     for name, after in subject.changed.items():
         before = getattr(subject, name)
         by = _changing(subject, name)
-        seen = f" by `{_spelt(by)}` at {by.place}" if by else ""
+        seen = f" by `{'[...] =' if by.name == '__setitem__' else by.name}` at {by.place}" if by else ""
         if alike(after, before):
             what = f"{name} was written to{seen}; on the example that changed nothing, on other batches it may"
         elif after.shape != before.shape:
@@ -55,7 +52,7 @@ def leaves_its_input(subject: Subject) -> Iterator[Finding]:
             "error",
             f"{what}.{_second_call(subject)} Whatever comes after the loss, metrics for instance, gets the changed "
             f"{name}.",
-            f"Change a copy: {name} = {name}.clone(), or use the call without the underscore.",
+            _kept(by, name),
             {"input": name, "call": by.name if by else None, "place": str(by.place) if by else None},
         )
 
@@ -75,16 +72,22 @@ def _second_call(subject: Subject) -> str:
 def _changing(subject: Subject, name: str) -> Call | None:
     """The call that changes an input, or a view of it, in place."""
     memory = subject.trace.sources[name].untyped_storage().data_ptr()
-    for call in subject.trace.calls:
-        in_place = call.name.endswith("_") and not call.name.startswith("__")
-        in_place = in_place or call.name in ("__setitem__", "__set__") or call.name.startswith("__i")
-        if in_place and call.inputs and call.inputs[0].untyped_storage().data_ptr() == memory:
-            return call
-    return None
+    calls = [
+        call for call in subject.trace.calls if any(t.untyped_storage().data_ptr() == memory for t in call.inputs[:1])
+    ]
+    named = (call for call in calls if call.name.strip("_") + "_" == call.name or call.name in WRITES)
+    # What gives back its own input, as relu(inplace=True) does, and is no conversion that had nothing to do.
+    given_back = (c for c in calls if c.outputs and c.outputs[0] is c.inputs[0] and c.name not in CONVERSIONS)
+    return next((call for call in named if call.name != "requires_grad_"), next(given_back, None))
 
 
-def _spelt(call: Call) -> str:
-    return "[...] = " if call.name == "__setitem__" else call.name
+def _kept(call: Call | None, name: str) -> str:
+    """How the input stays as it is."""
+    if call is None or call.name in WRITES:
+        return f"Change a copy: {name} = {name}.clone() first."
+    if call.name.endswith("_"):
+        return f"Leave out the underscore: {call.name.rstrip('_')} makes a new tensor. Or first {name} = {name}.clone()"
+    return f"`{call.name}` without inplace=True or out=; or first {name} = {name}.clone()"
 
 
 def differ(one: float, other: float, tolerance: float = 1e-6) -> bool:
@@ -148,7 +151,11 @@ def _random(subject: Subject, mode: str, draws: Draws, trace: Trace) -> Finding:
     call = next((call for call in trace.calls if call.name in RANDOM), None)
     # Of a generator that a loss holds, and of training, random numbers are intended.
     level: Level = "note" if mode == "training" or draws.cause == "generator" else "warning"
-    seen = f"`{call.name}` at {call.place} draws random numbers" if call else "it draws random numbers, not of torch's"
+    seen = (
+        f"`{call.name}` at {call.place} draws random numbers"
+        if call
+        else "random numbers are drawn, of Python's or numpy's"
+    )
     start = {"eval": "In eval() two calls", "training": "In training mode two calls"}.get(mode, "Two calls")
     end = "; in eval() they agree" if mode == "training" else ", whatever the mode" if mode else ""
     end += ", from a generator that the loss holds" if draws.cause == "generator" else ""
@@ -178,7 +185,8 @@ def frees_its_graph(subject: Subject) -> Iterator[Finding]:
     with surroundings(SEED, subject.y_pred):
         told = [calls.make() for _ in range(3)]
     failed = next((outcome for outcome in told if outcome.error is not None), None)
-    held = _attached(loss, calls.nodes[0]) if calls.nodes else []
+    # Of what is held, that of the first call grows; where that is gone, what later calls went through.
+    held = _attached(loss, calls.nodes[:1]) or _attached(loss, calls.nodes)
     calls.nodes.clear()  # what is kept here is kept alive
     alive = calls.first() is not None
     if alive:
@@ -188,23 +196,32 @@ def frees_its_graph(subject: Subject) -> Iterator[Finding]:
         if failed is not None and not failed.backward:
             yield _second_fails(failed)
         return
-    holds = f"{listed(held)} {'holds' if len(held) == 1 else 'hold'} a graph" if held else "Something holds a graph"
+    finding = _keeps(held, calls.shared, alive, failed)
+    if set(held) & set(_attached(subject.original, None)):
+        finding = replace(finding, fix=f"Calculate {next(iter(held))} in forward, anew in each call.")
+    yield finding
+
+
+def _keeps(held: dict[str, bool], shared: bool, alive: bool, failed: Outcome | None) -> Finding:
+    """What to say of a graph that is kept, and of what holds it."""
+    names = list(held)
+    holds = f"{listed(names)} {'holds' if len(held) == 1 else 'hold'} a graph" if held else "A graph is kept"
     seen = []
     if alive:
-        seen.append("after three calls, each with its backward pass, the first y_pred is still alive")
+        seen.append("after three calls, each with its backward pass, the first y_pred is still alive: memory grows")
     if failed is not None:
-        seen.append(f"the next backward() raises: {' '.join(str(failed.error).split()).split('. ')[0]}")
-    elif calls.shared:
-        seen.append("the graph of a later loss goes through that of an earlier one")
-    attribute = held[0] if held else None
-    yield Finding(
-        "keeps-graph",
-        "error",
-        f"{holds}: {', and '.join(seen)}. Memory grows with every step, or training stops at the second.",
-        f"Keep what has no graph: {attribute or 'value'} is to take value.detach(), or value.item() where it is logged."
-        + ("" if held else " In an autograd.Function keep tensors with ctx.save_for_backward() alone."),
-        {"attributes": held, "alive": alive, "error": str(failed.error) if failed else None},
-    )
+        text = " ".join(str(failed.error).split()).split(" (")[0].split(". ")[0]
+        seen.append(f"the second backward() raises {type(failed.error).__name__}: {text}")
+    elif shared:
+        seen.append("the graph of a later loss goes through that of an earlier one, so that each step takes longer")
+    if not held:
+        fix = "Take value.detach() of all that outlives the call."
+    elif held[names[0]]:
+        fix = f"Put what has no graph into {names[0]}: value.detach(), or value.item() for a log."
+    else:
+        fix = f"Keep what has no graph: {names[0]} = value.detach(), or value.item() for a log."
+    evidence = {"attributes": names, "alive": alive, "error": str(failed.error) if failed else None}
+    return Finding("keeps-graph", "error", f"{holds}: {', and '.join(seen)}.", fix, evidence)
 
 
 class _Calls:
@@ -248,14 +265,16 @@ def _told(error: BaseException) -> BaseException:
     return error.with_traceback(None)
 
 
-def _attached(loss: Any, nodes: set[Any]) -> list[str]:
-    """The attributes of a loss, or what it takes from outside, that hold a tensor with one of these nodes behind it."""
-    held = [
-        held.path.split("[")[0]
+def _attached(loss: Any, calls: list[set[Any]] | None) -> dict[str, bool]:
+    """What holds a tensor with a graph, with one of these nodes in it; by its name, whether that is a container."""
+    nodes: set[Any] = set().union(*(calls or ()))
+    return {
+        held.path.split("[")[0]: "[" in held.path
         for held in Walk().all_of(loss)
-        if isinstance(held.value, Tensor) and held.value.grad_fn is not None and nodes & set(graph_of([held.value]))
-    ]
-    return list(dict.fromkeys(held))
+        if isinstance(held.value, Tensor)
+        and held.value.grad_fn is not None
+        and (calls is None or nodes & set(graph_of([held.value])))
+    }
 
 
 def _second_fails(failed: Outcome) -> Finding:
@@ -269,135 +288,4 @@ def _second_fails(failed: Outcome) -> Finding:
     )
 
 
-@check("saves-its-state", needs=("number",), unless=("mutates-input", "keeps-graph"))
-def saves_its_state(subject: Subject) -> Iterator[Finding]:
-    """What calls leave behind in a loss, and later ones need, is in its state_dict()."""
-    if subject.module is None:
-        yield from _state_of_an_object(subject)
-        return
-    used = _used(subject)
-    if used is None:
-        return
-    resumed = in_mode(subject.copy(), True)
-    try:
-        resumed.load_state_dict(copy.deepcopy(used.state_dict()))
-    except Exception as error:
-        said = " ".join(str(error).split())
-        yield Finding(
-            "state-not-saved",
-            "warning",
-            f"After three calls the state_dict() does not load into a new {subject.name}: {said}",
-            "Give each buffer its final shape in __init__, so that a checkpoint fits: self.register_buffer(name, "
-            "torch.zeros(...))",
-            {"error": said},
-        )
-        return
-    wanted, got = _next(subject, used), _next(subject, resumed)
-    if not differ(wanted, got, 1e-5):
-        return
-    lost = _lost(subject, used, resumed, got)
-    if not lost:
-        return
-    # Who says that a buffer is not to be saved means it.
-    meant = all(path in _left_out(used) for path in lost)
-    name = lost[0].rpartition(".")[2]
-    yield Finding(
-        "state-not-saved",
-        "note" if meant else "warning",
-        f"After three calls the next value is {number(wanted)}; in a new {subject.name} with the state_dict() of the "
-        f"first it is {number(got)}. {listed(lost)} {'is' if len(lost) == 1 else 'are'} lost with a checkpoint.",
-        f"self.register_buffer('{name}', torch.tensor(...)), and change it with no_grad: self.{name}.copy_(...); "
-        "or get_extra_state and set_extra_state.",
-        {"values": [wanted, got], "attributes": lost},
-    )
-
-
-def _used(subject: Subject) -> Any:
-    """A copy after three calls in training mode; None where those fail."""
-    loss = in_mode(subject.copy(), True)
-    for y_pred in (subject.y_pred, plausible(subject), plausible(subject)):
-        if subject.evaluate(y_pred, loss=loss, gradient=False).error is not None:
-            return None
-    return loss
-
-
-def _next(subject: Subject, loss: Any) -> float:
-    """What a call would give; the loss stays as it is, and its generators do not count."""
-    try:
-        twin = copy.deepcopy(loss)
-    except Exception:
-        return float("nan")
-    reseed(twin, SEED)
-    return subject.value(loss=twin)
-
-
-def _state_of_an_object(subject: Subject) -> Iterator[Finding]:
-    """An object that is no module has no state_dict()."""
-    loss = subject.original
-    if not vars(loss) if hasattr(loss, "__dict__") else True:
-        return
-    if not _is_object(loss):
-        return
-    used = _used(subject)
-    if used is None:
-        return
-    fresh, after = _next(subject, subject.copy()), _next(subject, used)
-    if differ(fresh, _next(subject, subject.copy())) or not differ(fresh, after, 1e-5):
-        return
-    changed = [f"self.{name}" for name, value in vars(used).items() if not same(value, vars(loss).get(name))]
-    if changed:
-        yield Finding(
-            "state-not-saved",
-            "note",
-            f"The first call gives {number(fresh)}, one after three others {number(after)}: {listed(changed)} changes, "
-            f"and {subject.name} is no nn.Module, so that no state_dict() saves it.",
-            "Make it an nn.Module, and its state buffers: self.register_buffer(...)",
-            {"values": [fresh, after], "attributes": changed},
-        )
-
-
-def _is_object(loss: Any) -> bool:
-    """Whether a loss is an object of somebody's class, not a function."""
-    return not isinstance(loss, types.FunctionType | types.MethodType | functools.partial | types.BuiltinFunctionType)
-
-
-def _left_out(loss: nn.Module) -> set[str]:
-    """The paths of the buffers that are not to be saved."""
-    return {
-        f"self.{prefix}.{name}" if prefix else f"self.{name}"
-        for prefix, module in loss.named_modules()
-        for name in module._non_persistent_buffers_set
-    }
-
-
-def _lost(subject: Subject, used: nn.Module, resumed: nn.Module, got: float) -> list[str]:
-    """The attributes that differ, and without which the next value is another one."""
-    found = []
-    others = dict(resumed.named_modules())
-    saved = set(used.state_dict())
-    for prefix, module in used.named_modules():
-        dot = f"{prefix}." if prefix else ""
-        for name, value in {**vars(module), **module._buffers}.items():
-            if name in INTERNAL or dot + name in saved or same(value, getattr(others.get(prefix), name, None)):
-                continue
-            try:
-                twin = copy.deepcopy(resumed)
-                setattr(dict(twin.named_modules())[prefix], name, copy.deepcopy(value))
-            except Exception:
-                continue
-            if differ(_next(subject, twin), got):
-                found.append(f"self.{dot}{name}")
-    return found
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two attributes hold the same."""
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return alike(one.detach(), other.detach())
-    try:
-        return pickle.dumps(one) == pickle.dumps(other)
-    except Exception:
-        return one is other
-
-
-CHECKS: tuple[Check, ...] = (leaves_its_input, repeats, frees_its_graph, saves_its_state)
+CHECKS: tuple[Check, ...] = (leaves_its_input, repeats, frees_its_graph)
