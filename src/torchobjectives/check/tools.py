@@ -23,7 +23,8 @@ UNSOUND = ("could-not-run", "not-scalar", "no-gradient", "mutates-input", "keeps
 _numbers = count()
 
 
-@check("maps-over-batches", needs=("number",), unless=UNSOUND)
+# Also slow: where torch maps by a decomposition, the first time it imports sympy.
+@check("maps-over-batches", needs=("number",), unless=UNSOUND, slow=True)
 def maps_over_batches(subject: Subject) -> Iterator[Finding]:
     """torch.vmap over a new axis gives what calls one by one give."""
     predictions = [subject.y_pred, plausible(subject)]
