@@ -82,7 +82,7 @@ def test_the_attribute_with_a_graph_is_named() -> None:
     assert found.message.startswith("`self.running` holds a graph")
     assert "raises RuntimeError: Trying to backward through the graph a second time" in found.message
     assert "into self.history: value.detach()" in only(faulty_state.History(), rows()).fix
-    assert only(faulty_state.CachedGraph(), rows()).fix == "Calculate self.weight in forward, anew in each call."
+    assert only(faulty_state.CachedGraph(), rows()).fix == "Calculate self.weight within the call, anew each time."
 
 
 def test_the_loss_stays_as_it_was() -> None:

@@ -83,8 +83,10 @@ class Elsewhere(TorchFunctionMode):
     def _record(self, name: str, tensors: tuple[Tensor, ...]) -> None:
         left = [t for t in tensors if t.ndim and id(t) in self._paths and id(t) not in self._there]
         there = [t for t in tensors if id(t) in self._there]
-        # A tensor there takes indices from everywhere.
-        fits = name in TOLERANT or (name == "__getitem__" and there and tensors[0] is there[0])
+        fits = name in TOLERANT
+        if name == "__getitem__" and there:
+            # A tensor there takes indices from everywhere, and a single index is read as a number.
+            fits = tensors[0] is there[0] or not any(tensor.ndim for tensor in there)
         if left and there and not fits:
             paths = frozenset().union(*(self._paths[id(tensor)] for tensor in left))
             self.mixed.append(Mixed(paths, name, place_of_call()))

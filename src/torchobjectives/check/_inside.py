@@ -7,8 +7,9 @@ import random
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -96,12 +97,12 @@ class Walk:
         elif isinstance(value, types.MethodType):
             yield path or "self", value.__self__
             yield path, value.__func__
-        elif isinstance(value, Mapping):
-            yield from ((f"{path}[{key!r}]", entry) for key, entry in list(value.items()))
+        elif isinstance(value, dict):
+            yield from ((f"{path}[{key!r}]", entry) for key, entry in islice(list(value.items()), ENTRIES))
         elif isinstance(value, list | tuple | deque):
-            yield from ((f"{path}[{at}]", entry) for at, entry in enumerate(value))
+            yield from ((f"{path}[{at}]", entry) for at, entry in enumerate(islice(value, ENTRIES)))
         elif isinstance(value, set | frozenset):
-            yield from ((path, entry) for entry in value)
+            yield from ((path, entry) for entry in islice(value, ENTRIES))
         elif isinstance(value, nn.Module):
             for part in (value._parameters, value._buffers, value._modules):
                 yield from ((f"{dot}{name}", entry) for name, entry in part.items())

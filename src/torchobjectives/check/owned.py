@@ -45,7 +45,7 @@ def owns_its_parameters(subject: Subject) -> Iterator[Finding]:
             f"Give the optimizer the parameters of the {called(owner)}, too.",
             {"tensors": len(found), "paths": [held.path for held in found.values()]},
         )
-    elif unnamed:
+    elif unnamed and not any(isinstance(h.value, Tensor) and h.value.grad_fn is not None for h in Walk().all_of(loss)):
         yield Finding(
             "hidden-parameters",
             "error",

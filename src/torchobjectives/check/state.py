@@ -71,14 +71,20 @@ def _second_call(subject: Subject) -> str:
 
 def _changing(subject: Subject, name: str) -> Call | None:
     """The call that changes an input, or a view of it, in place."""
-    memory = subject.trace.sources[name].untyped_storage().data_ptr()
-    calls = [
-        call for call in subject.trace.calls if any(t.untyped_storage().data_ptr() == memory for t in call.inputs[:1])
-    ]
+    memory = _memory(subject.trace.sources[name])
+    calls = [call for call in subject.trace.calls if call.inputs and _memory(call.inputs[0]) == memory]
     named = (call for call in calls if call.name.strip("_") + "_" == call.name or call.name in WRITES)
     # What gives back its own input, as relu(inplace=True) does, and is no conversion that had nothing to do.
     given_back = (c for c in calls if c.outputs and c.outputs[0] is c.inputs[0] and c.name not in CONVERSIONS)
     return next((call for call in named if call.name != "requires_grad_"), next(given_back, None))
+
+
+def _memory(tensor: Tensor) -> int | None:
+    """Where a tensor's numbers are; None where that is not one place."""
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except (RuntimeError, NotImplementedError):
+        return None
 
 
 def _kept(call: Call | None, name: str) -> str:
@@ -198,7 +204,7 @@ def frees_its_graph(subject: Subject) -> Iterator[Finding]:
         return
     finding = _keeps(held, calls.shared, alive, failed)
     if set(held) & set(_attached(subject.original, None)):
-        finding = replace(finding, fix=f"Calculate {next(iter(held))} in forward, anew in each call.")
+        finding = replace(finding, fix=f"Calculate {next(iter(held))} within the call, anew each time.")
     yield finding
 
 

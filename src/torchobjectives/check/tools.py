@@ -19,7 +19,7 @@ from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import SEED, Subject, surroundings
 from torchobjectives.check._trace import place_of
 
-UNSOUND = ("could-not-run", "not-scalar", "no-gradient", "mutates-input", "keeps-graph")
+UNSOUND = ("could-not-run", "not-scalar", "no-gradient", "mutates-input", "keeps-graph", "nondeterministic")
 _numbers = count()
 
 
