@@ -94,6 +94,18 @@ def test_the_loss_stays_as_it_was() -> None:
     assert parameter.grad is None
 
 
+def test_a_generator_that_copies_share_is_left_alone() -> None:
+    class Shared(nn.Module):
+        generator = torch.Generator().manual_seed(3)
+
+        def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+            return F.mse_loss(y_pred, y_true)
+
+    before = Shared.generator.get_state()
+    report_of(Shared(), vectors())
+    assert torch.equal(Shared.generator.get_state(), before)
+
+
 def test_hidden_parameters_are_named() -> None:
     found = only(faulty_state.WeightsInAList(), vectors())
     assert "2 tensors in `self.log_vars[0]` and `self.log_vars[1]`" in found.message

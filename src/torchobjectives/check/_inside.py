@@ -165,8 +165,9 @@ def words_of(loss: Any) -> set[str]:
     return set().union(*(names_of(function.__code__) for function in functions))
 
 
-def reseed(loss: Any, seed: int) -> bool:
-    """Start the generators of random numbers that a copy holds anew; whether there are any."""
+def reseed(loss: Any, seed: int, original: Any) -> bool:
+    """Start the generators that a copy holds anew, but none that it shares with the original; whether there are any."""
+    shared = {id(held.value) for held in Walk(outside=False).all_of(original)}
     starts: dict[type, Callable[[Any], Any]] = {
         torch.Generator: lambda generator: generator.manual_seed(seed),
         random.Random: lambda generator: generator.seed(seed),
@@ -179,7 +180,7 @@ def reseed(loss: Any, seed: int) -> bool:
     found = False
     for held in Walk(outside=False).all_of(loss):
         for kind, start in starts.items():
-            if isinstance(held.value, kind):
+            if isinstance(held.value, kind) and id(held.value) not in shared:
                 start(held.value)
                 found = True
     return found

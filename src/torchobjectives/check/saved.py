@@ -78,7 +78,7 @@ def _next(subject: Subject, loss: Any) -> float:
         twin = copy.deepcopy(loss)
     except Exception:
         return float("nan")
-    reseed(twin, SEED)
+    reseed(twin, SEED, subject.original)
     return subject.value(loss=twin)
 
 

@@ -148,7 +148,7 @@ def _draws(subject: Subject, made: Callable[[], Any]) -> Draws | None:
             # State that copies share is no random number here either: the first seed must give the first number.
             return None if differ(first, subject.value(loss=made())) else Draws(first, other, "torch")
     started = made()
-    if reseed(started, 1) and differ(first, other := subject.value(loss=started)):
+    if reseed(started, 1, subject.original) and differ(first, other := subject.value(loss=started)):
         return Draws(first, other, "generator")
     return None
 
