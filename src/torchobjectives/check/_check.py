@@ -48,7 +48,7 @@ class Check:
         run: Yields what it finds.
         needs: What it needs to know, of ``NEEDS``.
         unless: Codes that explain what it would find: it is skipped where one of them was found.
-        slow: Whether it takes seconds.
+        slow: Whether it may take seconds, so that a caller may leave it out.
     """
 
     name: str

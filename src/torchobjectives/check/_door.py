@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Literal
 
 from torch import Tensor
 
 from torchobjectives._validate import choice, near
-from torchobjectives.check import structure
+from torchobjectives.check import owned, saved, state, structure, tools
 from torchobjectives.check._check import NEEDS, Check, TimeLimitError, limited
 from torchobjectives.check._kinds import kinds_said, set_kinds
 from torchobjectives.check._report import CODES, LEVELS, Finding, LossCheckError, LossReport, Skipped
 from torchobjectives.check._subject import Subject
 
 # In this order: what is found early explains what would be found late.
-CHECKS: tuple[Check, ...] = (*structure.CHECKS,)
+CHECKS: tuple[Check, ...] = (
+    *structure.CHECKS,
+    *state.CHECKS,
+    *owned.CHECKS,
+    *saved.CHECKS,
+    *tools.CHECKS,
+)
 SECONDS = 10.0
 STUMBLED = "it stumbled over this loss:"
 # Where one of these is found, the loss is no loss yet, and other findings would only follow from it.
@@ -109,18 +115,12 @@ def examined(
     for check in checks:
         if progress is not None:
             progress(check.name)
-        reason = _reason_to_skip(check, subject, {finding.code for finding in found})
-        if reason is not None:
-            skipped += [reason] if reason.reason else []
+        outcome = outcome_of(check, subject, {finding.code for finding in found})
+        if isinstance(outcome, Skipped):
+            skipped += [outcome] if outcome.reason else []
             continue
-        try:
-            with limited(SECONDS):
-                found += check.run(subject)
-            ran.append(check.name)
-        except TimeLimitError:
-            skipped.append(Skipped(check.name, f"it took longer than {SECONDS:g} s"))
-        except Exception as error:  # a check that stumbles over a loss must not hide what the others found
-            skipped.append(Skipped(check.name, f"{STUMBLED} {type(error).__name__}: {' '.join(str(error).split())}"))
+        found += outcome
+        ran.append(check.name)
     known = expected or {}
     kept = [finding for finding in found if finding.code not in known]
     kept.sort(key=lambda finding: LEVELS.index(finding.level))
@@ -128,7 +128,21 @@ def examined(
     return LossReport(subject.name, tuple(kept), tuple(skipped), tuple(ran), kinds_said(subject), silenced)
 
 
-def _reason_to_skip(check: Check, subject: Subject, codes: set[str]) -> Skipped | None:
+def outcome_of(check: Check, subject: Subject, codes: Set[str]) -> list[Finding] | Skipped:
+    """What a check finds, where these codes were found before; or why it did not run."""
+    reason = _reason_to_skip(check, subject, codes)
+    if reason is not None:
+        return reason
+    try:
+        with limited(SECONDS):
+            return list(check.run(subject))
+    except TimeLimitError:
+        return Skipped(check.name, f"it took longer than {SECONDS:g} s")
+    except Exception as error:  # a check that stumbles over a loss must not hide what the others found
+        return Skipped(check.name, f"{STUMBLED} {type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def _reason_to_skip(check: Check, subject: Subject, codes: Set[str]) -> Skipped | None:
     """Why a check does not run; without words where what was found says it all."""
     if (check.needs and codes & FATAL) or codes & set(check.unless):
         return Skipped(check.name, "")

@@ -6,6 +6,8 @@ import copy
 import functools
 import inspect
 import math
+import random
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -116,7 +118,7 @@ class Subject:
         try:
             loss = copy.deepcopy(self.original)
         except Exception:
-            loss = self.original
+            loss = sharing(self.original)
         if dtype is not None and isinstance(loss, nn.Module) and loss is not self.original:
             loss = loss.to(dtype)
         return loss
@@ -134,7 +136,7 @@ class Subject:
         y_pred = self.y_pred if y_pred is None else y_pred
         y_true = self.y_true if y_true is None else y_true
         loss = self.copy() if loss is None else loss
-        given = y_pred.detach().clone().requires_grad_(y_pred.is_floating_point() or y_pred.is_complex())
+        leaf, given = as_of_a_model(y_pred)
         with surroundings(seed, y_pred):
             try:
                 value = loss(given, y_true.detach().clone())
@@ -145,7 +147,7 @@ class Subject:
             if not gradient or value.numel() != 1 or not value.requires_grad:
                 return Outcome(value.detach())
             try:
-                (slope,) = torch.autograd.grad(value.sum(), [given], allow_unused=True)
+                (slope,) = torch.autograd.grad(value.sum(), [leaf], allow_unused=True)
             except Exception as error:
                 return Outcome(value.detach(), error=error, backward=True)
         return Outcome(value.detach(), None if slope is None else slope.detach())
@@ -164,11 +166,26 @@ class Subject:
         """The calls that the example makes; of a loss that fails those before it does."""
         return self.traced(self.y_pred, self.y_true)
 
-    def traced(self, y_pred: Tensor, y_true: Tensor) -> Trace:
-        """The calls that the loss makes on an input."""
-        given, truth = y_pred.detach().clone().requires_grad_(y_pred.is_floating_point()), y_true.detach().clone()
-        trace = Trace({"y_pred": given, "y_true": truth})
+    @functools.cached_property
+    def changed(self) -> dict[str, Tensor]:
+        """What the example's tensors are after a call, where that is not what they were: by name."""
+        given, truth = as_of_a_model(self.y_pred)[1], self.y_true.detach().clone()
+        before = {"y_pred": (given, given._version, self.y_pred), "y_true": (truth, truth._version, self.y_true)}
         loss = self.copy()
+        # What was changed until it fails is changed, too.
+        with surroundings(SEED, self.y_pred), suppress(Exception, SystemExit):
+            loss(given, truth)
+        return {
+            name: tensor.detach().clone()
+            for name, (tensor, version, was) in before.items()
+            if tensor._version != version or not alike(tensor.detach(), was)
+        }
+
+    def traced(self, y_pred: Tensor, y_true: Tensor, loss: Callable[..., Any] | None = None) -> Trace:
+        """The calls that the loss, or a copy that is given, makes on an input."""
+        given, truth = as_of_a_model(y_pred)[1], y_true.detach().clone()
+        trace = Trace({"y_pred": given, "y_true": truth})
+        loss = self.copy() if loss is None else loss
         # Where it fails, what was called until then is what is asked for.
         with surroundings(SEED, y_pred), trace, suppress(Exception, SystemExit):
             loss(given, truth)
@@ -193,14 +210,64 @@ class Subject:
         return drawn.to(self.y_pred)
 
 
+def as_of_a_model(y_pred: Tensor) -> tuple[Tensor, Tensor]:
+    """A leaf, and what a loss is called with: no leaf, as of a model, so that it may be changed in place."""
+    leaf = y_pred.detach().clone().requires_grad_(y_pred.is_floating_point() or y_pred.is_complex())
+    return leaf, leaf.clone()
+
+
+def alike(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors hold the same, nan being nan."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return bool(((one == other) | ((one != one) & (other != other))).all())
+
+
+def sharing(loss: Any) -> Any:
+    """A copy that shares with the loss what cannot be copied of it."""
+    if not isinstance(getattr(loss, "__dict__", None), dict) or inspect.isroutine(loss) or isinstance(loss, type):
+        return loss
+    try:
+        made = copy.copy(loss)
+    except Exception:
+        return loss
+    known = {id(loss): made}
+    for name, value in vars(loss).items():
+        try:
+            made.__dict__[name] = copy.deepcopy(value, known)
+        except Exception:
+            inner = isinstance(value, dict) and isinstance(loss, nn.Module) and name == "_modules"
+            made.__dict__[name] = {key: sharing(entry) for key, entry in value.items()} if inner else value
+    return made
+
+
 @contextmanager
 def surroundings(seed: int, y_pred: Tensor) -> Iterator[None]:
-    """Gradients on, warnings off, and random numbers that are afterwards what they were."""
+    """Gradients on, warnings off, and random numbers that are afterwards what they were: torch's and others'."""
     devices = [y_pred.device] if y_pred.device.type == "cuda" else []
+    python, numpy = random.getstate(), sys.modules.get("numpy")
+    others = numpy.random.get_state() if numpy is not None else None
     with torch.random.fork_rng(devices=devices), torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.manual_seed(seed)
-        yield
+        # torch.manual_seed takes 50 times as long: it asks for accelerators that are not there.
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed(seed)
+        random.seed(seed)
+        if numpy is not None:
+            numpy.random.set_state(_numpy_state(seed))
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            if numpy is not None:
+                numpy.random.set_state(others)
+
+
+@functools.cache
+def _numpy_state(seed: int) -> Any:
+    # Seeding takes longer than setting.
+    return sys.modules["numpy"].random.RandomState(seed).get_state()
 
 
 def called(loss: Any) -> str:

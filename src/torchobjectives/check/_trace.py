@@ -67,17 +67,21 @@ class Trace(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Make the call, and record it."""
-        result = func(*args, **(kwargs or {}))
+        """Make the call, and record it; one that fails, too."""
         inputs = tuple(tensors_in((args, kwargs or {})))
-        outputs = tuple(tensors_in(result))
         sources = frozenset().union(*(self.of(tensor) for tensor in inputs))
+        try:
+            result = func(*args, **(kwargs or {}))
+        except Exception:
+            self.calls.append(Call(name_of(func), inputs, (), sources, *_place(sys._getframe(1))))
+            raise
+        outputs = tuple(tensors_in(result))
         for tensor in outputs:
             if not any(tensor is other for other in inputs):
                 self._of[id(tensor)] = sources
                 self._kept.append(tensor)
         place, nested = _place(sys._getframe(1))
-        self.calls.append(Call(_name(func), inputs, outputs, sources, place, nested))
+        self.calls.append(Call(name_of(func), inputs, outputs, sources, place, nested))
         return result
 
     def first(self, *names: str, source: str | None = None) -> Call | None:
@@ -98,7 +102,8 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
             yield from tensors_in(entry)
 
 
-def _name(func: Callable[..., Any]) -> str:
+def name_of(func: Callable[..., Any]) -> str:
+    """The last part of what a function of torch's is called."""
     # Of an attribute such as .grad or .T the getter is called.
     if getattr(func, "__name__", "") == "__get__":
         return str(getattr(getattr(func, "__self__", None), "__name__", "__get__"))
@@ -117,6 +122,11 @@ def _place(frame: FrameType | None) -> tuple[Place | None, bool]:
         nested = nested or file.startswith(TORCH)
         frame = frame.f_back
     return None, nested
+
+
+def place_of_call() -> Place | None:
+    """The nearest line that is neither torch's nor of this folder."""
+    return _place(sys._getframe(1))[0]
 
 
 def is_foreign(file: str) -> bool:

@@ -42,6 +42,8 @@ def runs(subject: Subject) -> Iterator[Finding]:
     error = subject.example.error
     if error is None:
         return
+    if subject.example.backward and subject.changed:
+        return  # that is what breaks the backward pass, and it is found as such
     kind, text = type(error).__name__, " ".join(str(error).split())
     place = place_of(error)
     where = f" at {place}" if place else ""
@@ -141,6 +143,8 @@ def gradient_arrives(subject: Subject) -> Iterator[Finding]:
             "Pass the example as the model gives it, in floating point: y_pred.float()",
             {"dtype": str(subject.y_pred.dtype)},
         )
+        return
+    if subject.example.error is not None:
         return
     if subject.example.gradient is None:
         yield _without_gradient(subject, "The loss does not depend on y_pred for autograd: its gradient is None")
