@@ -213,7 +213,8 @@ class Subject:
 def as_of_a_model(y_pred: Tensor) -> tuple[Tensor, Tensor]:
     """A leaf, and what a loss is called with: no leaf, as of a model, so that it may be changed in place."""
     leaf = y_pred.detach().clone().requires_grad_(y_pred.is_floating_point() or y_pred.is_complex())
-    return leaf, leaf.clone()
+    with torch.enable_grad():
+        return leaf, leaf.clone()
 
 
 def alike(one: Tensor, other: Tensor) -> bool:

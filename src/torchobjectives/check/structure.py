@@ -155,6 +155,8 @@ def gradient_arrives(subject: Subject) -> Iterator[Finding]:
     outcomes = [outcome for outcome in map(subject.evaluate, predictions) if outcome.is_number]
     if len(outcomes) < 3 or any(outcome.gradient is None or outcome.gradient.any() for outcome in outcomes):
         return
+    if _learns_from_others(subject):
+        return
     values = [outcome.number for outcome in outcomes]
     if max(values) - min(values) <= 1e-6 * max(map(abs, values)):
         yield Finding(
@@ -168,6 +170,16 @@ def gradient_arrives(subject: Subject) -> Iterator[Finding]:
     else:
         said = f"For {len(values)} predictions the gradient was exactly 0, while the loss went from "
         yield _without_gradient(subject, f"{said}{number(min(values))} to {number(max(values))}")
+
+
+def _learns_from_others(subject: Subject) -> bool:
+    """Whether another truth gives a gradient: the example's may have nothing to learn from, such as no pair."""
+    first = subject.y_true.flatten()[:1]
+    if not first.numel():
+        return True
+    truths = [first.expand(subject.y_true.shape), torch.zeros_like(subject.y_true), torch.ones_like(subject.y_true)]
+    outcomes = [subject.evaluate(y_true=truth) for truth in truths]
+    return any(outcome.gradient is not None and bool(outcome.gradient.any()) for outcome in outcomes)
 
 
 def _without_gradient(subject: Subject, said: str) -> Finding:
