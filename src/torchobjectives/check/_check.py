@@ -66,8 +66,8 @@ def check(name: str, *, needs: tuple[str, ...] = (), unless: tuple[str, ...] = (
     return made
 
 
-class TimeLimitError(Exception):
-    """A check took too long."""
+class TimeLimitError(BaseException):
+    """A check took too long; no Exception, which would be taken for one of the loss's own."""
 
 
 @contextmanager
