@@ -67,8 +67,9 @@ def _as(subject: Subject, tensor: Tensor) -> Tensor:
 def _order_is_meant(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
     """Whether places in the batch are the truth: views stacked, rows pointed to, or ties that a sort breaks."""
     if not y_true.is_floating_point() and y_true.ndim == 1:
-        # Each a row of its own.
-        if bool((y_true.sort().values.diff() > 0).all()) and int(y_true.min()) >= 0 and int(y_true.max()) < len(y_true):
+        places = y_true.sort().values
+        # Each names a row of its own.
+        if bool((places.diff() > 0).all()) and places[0] >= 0 and places[-1] < len(y_true):
             return True
     others = [y_true.flip(0), y_true.roll(1, 0), y_true[:1].expand_as(y_true)]
     at = subject.value(y_pred, y_true)
@@ -108,7 +109,7 @@ def scale(subject: Subject) -> Iterator[Finding]:
         steps = torch.tensor(TIMES, dtype=torch.float64).reshape(-1, *[1] * (numbers.ndim - 1))
         if float((numbers - line[0] - line[1] * steps).norm()) > by * float(numbers.norm()):
             return
-        if min(float(part.norm()) for part in line) < SHARE * float(numbers[0].norm()):
+        if min(float(part.norm()) for part in line) <= max(SHARE * float(numbers[0].norm()), 1e-9):
             return
     if not steady(subject):
         return
@@ -142,19 +143,20 @@ def _line(numbers: Tensor) -> tuple[Tensor, Tensor]:
 )
 def parts(subject: Subject) -> Iterator[Finding]:
     """The loss of a batch is the mean, or the sum, of those of its parts."""
-    y_pred, y_true = sampled(subject)
+    calm = exact(subject)
+    y_pred, y_true = sampled(calm)
     half = len(y_pred) // 2
     y_pred, y_true = y_pred[: 2 * half], y_true[: 2 * half]
     if composition(subject) is not None or not steady(subject):
         return
-    whole = subject.value(y_pred, y_true)
-    halves = [subject.value(y_pred[rows], y_true[rows]) for rows in (slice(0, half), slice(half, None))]
-    if not apart(whole, sum(halves) / 2, 10 * tolerance(subject)) or not all(map(math.isfinite, halves)):
+    whole = calm.value(y_pred, y_true)
+    halves = [calm.value(y_pred[rows], y_true[rows]) for rows in (slice(0, half), slice(half, None))]
+    if not apart(whole, sum(halves) / 2, 10 * tolerance(calm)) or not all(map(math.isfinite, halves)):
         return
     why, fix = "contrastive, batch statistics, or a weighted mean", "Where that matters, gather the whole batch first."
     for said, counts in _counts(subject, y_true, half):
         total = sum(counts)
-        if not total or apart(whole, (counts[0] * halves[0] + counts[1] * halves[1]) / total, 10 * tolerance(subject)):
+        if not total or apart(whole, (counts[0] * halves[0] + counts[1] * halves[1]) / total, 10 * tolerance(calm)):
             continue
         why = f"it is divided by the {said}, here {number(counts[0])} and {number(counts[1])}"
         fix = f"Return the sum, and divide by the global {said} (times world_size under DDP)."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, zip_longest
 
 import torch
 from torch import Tensor
@@ -77,10 +77,10 @@ def _long(tensor: Tensor) -> list[int]:
 
 def _combined(first: Tensor, second: Tensor) -> tuple[int, ...]:
     """The shape that both are broadcast to; () where they do not fit."""
-    try:
-        return tuple(torch.broadcast_shapes(first.shape, second.shape))  # type: ignore[no-untyped-call]
-    except RuntimeError:
-        return ()
+    # torch.broadcast_shapes says the same, after a second spent on loading sympy.
+    sizes = list(zip_longest(reversed(first.shape), reversed(second.shape), fillvalue=1))
+    fit = all(one == other or 1 in (one, other) for one, other in sizes)
+    return tuple(max(pair) for pair in reversed(sizes)) if fit else ()
 
 
 def origin(trace: Trace, tensor: Tensor) -> str:
@@ -89,6 +89,8 @@ def origin(trace: Trace, tensor: Tensor) -> str:
         call = next((call for call in trace.calls if any(tensor is output for output in call.outputs)), None)
         if call is None:
             return "given"
+        if call.name in ("gather", "take_along_dim"):
+            return "gathered"
         like = [other for other in call.inputs if other.shape == tensor.shape and other is not tensor]
         if like and call.name not in ("T", "t", "mT"):
             tensor = like[0]
@@ -100,9 +102,9 @@ def origin(trace: Trace, tensor: Tensor) -> str:
             return "inserted"
         if call.name in ("view", "reshape", "unflatten", "view_as", "reshape_as"):
             return "shaped"
-        if call.name in ("gather", "take_along_dim"):
-            return "gathered"
-        return "kept" if tensor.ndim == source.ndim and 1 in tensor.shape[1:] else "by the way"
+        if tensor.ndim < source.ndim or 1 not in tensor.shape[1:]:
+            return "by the way"
+        return "gathered" if call.name == "__getitem__" else "kept"
 
 
 @check("shapes-match", needs=("number", "gradient", "samples"))
@@ -126,12 +128,13 @@ def shapes_match(subject: Subject) -> Iterator[Finding]:
     seen = f" Value {number(here)} instead of {number(aligned)}." if aligned is not None and outside else ""
     sign = SIGNS.get(meeting.call.name.strip("_").removeprefix("r"), meeting.call.name)
     between = trace.of(meeting.first) ^ trace.of(meeting.second) == {"y_pred", "y_true"}
+    where = f" at {meeting.call.place}" if meeting.call.place else ""
     parts = f"y_pred {tuple(subject.y_pred.shape)} and y_true {tuple(subject.y_true.shape)} were"
     parts = parts if outside else f"Tensors of shapes {shapes[0]} and {shapes[1]} were"
     yield Finding(
         "broadcast",
         "error",
-        f"{parts} combined to {meeting.shape} by `{sign}` at {meeting.call.place}: every "
+        f"{parts} combined to {meeting.shape} by `{sign}`{where}: every "
         f"{'prediction is compared with every target' if between else 'sample meets every other'}.{seen}",
         _fix(subject) if outside else _fix_inside(meeting),
         {"shapes": shapes, "combined": meeting.shape, "value": here, "aligned": aligned},

@@ -103,7 +103,7 @@ def one_position(subject: Subject) -> Iterator[Finding]:
     spare = min(y_pred.ndim - 2, y_true.ndim - 1)
     if spare < 1 or y_pred.shape[-spare:] != y_true.shape[-spare:]:
         return
-    small = Rare("one position", *(_first_position(tensor, spare) for tensor in (y_pred, y_true)))
+    small = Rare("one position", _first_position(y_pred, spare), _first_position(y_true, spare))
     attempt = tried(subject, small)
     if attempt.broken and (eaten := squeezed(subject, small, Rare("all", y_pred, y_true))) is not None:
         said = f"Works for positions {tuple(y_pred.shape[-spare:])}; for a single one, {attempt.broken}"
