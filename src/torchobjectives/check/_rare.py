@@ -49,7 +49,11 @@ class Tried:
         if outcome.error is not None:
             if refused(outcome.error):
                 return None
-            kind, text, place = type(outcome.error).__name__, str(outcome.error).split("\n")[0], place_of(outcome.error)
+            kind, text, place = (
+                type(outcome.error).__name__,
+                str(outcome.error).split("\n")[0].rstrip("."),
+                place_of(outcome.error),
+            )
             subject = "its backward pass raises" if outcome.backward else "the loss raises"
             return f"{subject} {kind}{f' at {place}' if place else ''}: {text}"
         if outcome.value is None:
@@ -135,6 +139,8 @@ def crash_fix(attempt: Tried) -> str:
         return "Take no more than there are: values.topk(min(k, values.numel()))"
     if error is None:
         return "Return a zero that hangs on the prediction: return y_pred.sum() * 0"
+    if attempt.rare.y_true.shape[0] == 1:
+        return "Let it take a single sample, or leave such batches out: DataLoader(drop_last=True)"
     return f"Handle the case: {GUARD}"
 
 
@@ -181,11 +187,22 @@ def why(subject: Subject, y_pred: Tensor, y_true: Tensor) -> tuple[str, str]:
 
 def first_bad(trace: Trace) -> Call | None:
     """The first call that makes nan of finite numbers; if none does, the first that makes inf."""
-    for bad in (Tensor.isnan, lambda tensor: ~tensor.isfinite()):
-        for call in trace.calls:
-            if any(_has(bad, tensor) for tensor in call.outputs) and not any(_has(bad, t) for t in call.inputs):
-                return call
-    return None
+    nan, infinite = (
+        next((call for call in trace.calls if _makes(bad, call)), None)
+        for bad in (Tensor.isnan, lambda tensor: ~tensor.isfinite())
+    )
+    # 0 * inf has its fault where the inf comes from; -inf that a mask puts there is none.
+    if nan is None or (infinite is not None and infinite.name in DIVISIONS and any(map(_infinite, nan.inputs))):
+        return infinite
+    return nan
+
+
+def _makes(bad: Callable[[Tensor], Tensor], call: Call) -> bool:
+    return any(_has(bad, tensor) for tensor in call.outputs) and not any(_has(bad, tensor) for tensor in call.inputs)
+
+
+def _infinite(tensor: Tensor) -> bool:
+    return _has(Tensor.isinf, tensor)
 
 
 def _has(bad: Callable[[Tensor], Tensor], tensor: Tensor) -> bool:

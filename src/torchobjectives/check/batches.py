@@ -21,7 +21,14 @@ TIMES = (1, 2, 3, 4)
 SORTS = ("sort", "argsort", "topk", "msort", "kthvalue")
 
 
-@check("order", needs=("number", "gradient", "samples"), unless=("nondeterministic",))
+@check(
+    "order",
+    needs=("number", "gradient", "samples"),
+    unless=(
+        "broadcast",
+        "nondeterministic",
+    ),
+)
 def order(subject: Subject) -> Iterator[Finding]:
     """The order of the samples does not matter."""
     y_pred, y_true = sampled(subject)
@@ -31,12 +38,12 @@ def order(subject: Subject) -> Iterator[Finding]:
     if moved is None or _order_is_meant(subject, y_pred, y_true):
         return
     time = _is_time_major(subject, y_pred, y_true)
-    where = " along the first axis; along the second one it changes nothing, so the first may be time" if time else ""
+    where = " Along the second axis it changes nothing: the first one may be time." if time else ""
     yield Finding(
         "order-dependent",
         "note" if time else "warning",
-        f"Shuffling the samples, predictions and targets alike,{where} changes the loss from {number(at)} to "
-        f"{number(moved)}. Batches are shuffled: what neighbours have to do with each other is chance.",
+        f"Shuffling the samples, predictions and targets alike, changes the loss from {number(at)} to "
+        f"{number(moved)}.{where} Batches are shuffled: what neighbours have to do with each other is chance.",
         "Compare samples through all pairs or through what y_true says, not through their place in the batch; sort "
         "by y_true first where an order is needed.",
         {"value": at, "shuffled": moved},
@@ -66,11 +73,8 @@ def _as(subject: Subject, tensor: Tensor) -> Tensor:
 
 def _order_is_meant(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
     """Whether places in the batch are the truth: views stacked, rows pointed to, or ties that a sort breaks."""
-    if not y_true.is_floating_point() and y_true.ndim == 1:
-        places = y_true.sort().values
-        # Each names a row of its own.
-        if bool((places.diff() > 0).all()) and places[0] >= 0 and places[-1] < len(y_true):
-            return True
+    if _points_to_rows(subject, y_pred, y_true):
+        return True
     others = [y_true.flip(0), y_true.roll(1, 0), y_true[:1].expand_as(y_true)]
     at = subject.value(y_pred, y_true)
     if not any(apart(at, subject.value(y_pred, other), 1e-6) for other in others):
@@ -85,6 +89,17 @@ def _order_is_meant(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
     )
 
 
+def _points_to_rows(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
+    """Whether y_true holds places in the batch: where they move with the samples, nothing changes."""
+    whole = y_true.ndim == 1 and not y_true.is_floating_point() and y_true.dtype != torch.bool
+    if not whole or bool((y_true < 0).any()) or int(y_true.max()) >= len(y_true):
+        return False
+    order = torch.randperm(len(y_true), generator=torch.Generator().manual_seed(7)).to(y_true.device)
+    moved = order.argsort()[y_true[order].long()].to(y_true.dtype)
+    at, there = subject.value(y_pred, y_true), subject.value(y_pred[order], moved)
+    return math.isfinite(there) and not apart(at, there, 10 * tolerance(subject))
+
+
 def _is_time_major(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
     """Whether the second axis is the one whose order does not matter."""
     if y_pred.ndim < 2 or y_true.ndim < 2 or y_pred.shape[1] != y_true.shape[1] or y_pred.shape[1] < 2:
@@ -92,27 +107,21 @@ def _is_time_major(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
     return _reordered(subject, y_pred, y_true, axis=1)[1] is None
 
 
-@check("scale", needs=("number", "gradient", "samples"), unless=("nondeterministic", "order-dependent"))
+@check("scale", needs=("number", "gradient", "samples"), unless=("broadcast", "nondeterministic", "order-dependent"))
 def scale(subject: Subject) -> Iterator[Finding]:
     """Repeating the batch leaves a mean as it is, and multiplies a sum; a mixture does neither."""
     calm = exact(subject)
     y_pred, y_true = sampled(calm)
-    outcomes = [calm.evaluate(repeated(y_pred, times), repeated(y_true, times)) for times in TIMES]
-    if not all(outcome.is_number and outcome.has_slope for outcome in outcomes):
-        return
-    values = torch.tensor([outcome.number for outcome in outcomes], dtype=torch.float64)
-    slopes = torch.stack([_of_each(outcome.gradient, len(y_pred)) for outcome in outcomes])
-    constant, grows = _line(values)
-    slope_constant, slope_grows = _line(slopes)
+    batches = [(repeated(y_pred, times), repeated(y_true, times)) for times in TIMES]
+    values = torch.tensor([calm.value(*batch) for batch in batches], dtype=torch.float64)
     by = 1e-6 if calm.y_pred.dtype == torch.float64 else 1e-5
-    for numbers, line in ((values, (constant, grows)), (slopes, (slope_constant, slope_grows))):
-        steps = torch.tensor(TIMES, dtype=torch.float64).reshape(-1, *[1] * (numbers.ndim - 1))
-        if float((numbers - line[0] - line[1] * steps).norm()) > by * float(numbers.norm()):
-            return
-        if min(float(part.norm()) for part in line) <= max(SHARE * float(numbers[0].norm()), 1e-9):
-            return
-    if not steady(subject):
+    # A constant may be a term of the loss's own parameters: it is the slopes at y_pred that must say the same.
+    if not _is_mixed(values, by):
         return
+    slopes = [calm.evaluate(*batch).gradient for batch in batches]
+    if not _is_mixed(torch.stack([_of_each(slope, len(y_pred)) for slope in slopes]), by) or not steady(subject):
+        return
+    constant, grows = 2 * values[0] - values[1], values[1] - values[0]
     said = ", ".join(number(float(value)) for value in values)
     yield Finding(
         "batch-scaling",
@@ -131,9 +140,13 @@ def _of_each(gradient: Tensor | None, count: int) -> Tensor:
     return gradient.double().reshape(-1, count, *gradient.shape[1:]).sum(0)
 
 
-def _line(numbers: Tensor) -> tuple[Tensor, Tensor]:
-    """The a and b of numbers that are a + b k for k of 1, 2 and so on."""
-    return 2 * numbers[0] - numbers[1], numbers[1] - numbers[0]
+def _is_mixed(numbers: Tensor, by: float) -> bool:
+    """Whether numbers for k of 1 to 4 are a + b k, and neither part is small."""
+    constant, grows = 2 * numbers[0] - numbers[1], numbers[1] - numbers[0]
+    steps = torch.tensor(TIMES, dtype=torch.float64).reshape(-1, *[1] * (numbers.ndim - 1))
+    size, rest = float(numbers.norm()), float((numbers - constant - grows * steps.to(numbers.device)).norm())
+    least = min(float(constant.norm()), float(grows.norm()))
+    return rest <= by * size and least > max(SHARE * float(numbers[0].norm()), 1e-9)
 
 
 @check(

@@ -10,7 +10,7 @@ from itertools import combinations, zip_longest
 import torch
 from torch import Tensor
 
-from torchobjectives.check._batch import apart, composition, sampled
+from torchobjectives.check._batch import MANY, apart, composition, sampled
 from torchobjectives.check._check import check
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
@@ -110,7 +110,7 @@ def origin(trace: Trace, tensor: Tensor) -> str:
 @check("shapes-match", needs=("number", "gradient", "samples"))
 def shapes_match(subject: Subject) -> Iterator[Finding]:
     """No prediction is compared with the truths of other samples, unless the code says that it is meant."""
-    if subject.y_pred.numel() > 20_000:
+    if subject.y_pred.numel() > MANY:
         rows = slice(0, 3)
         trace = subject.traced(subject.y_pred[rows], subject.y_true[rows])
     else:

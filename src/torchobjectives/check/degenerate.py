@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from torchobjectives._loss import Loss
-from torchobjectives.check._batch import apart, sampled
+from torchobjectives.check._batch import MANY, apart, sampled
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._kinds import class_axis, plausible, right, signs
 from torchobjectives.check._rare import DIVISIONS, Rare, crashes, marked, not_finite, tried
@@ -64,7 +64,8 @@ def rare_classes(subject: Subject, y_pred: Tensor, y_true: Tensor) -> Iterator[R
     live = y_true[~marked(subject, y_true)]
     # Only of those that occur it is known that the loss takes them.
     seen: list[int] = live.unique().tolist()  # type: ignore[no-untyped-call]
-    for index, other in list(zip(seen, [*seen[1:], *seen[:1]], strict=True))[:CLASSES]:
+    count = CLASSES if y_pred.numel() <= MANY else 2
+    for index, other in list(zip(seen, [*seen[1:], *seen[:1]], strict=True))[:count]:
         yield Rare(f"class {index} absent", y_pred, torch.where(y_true == index, other, y_true))
     for index in sorted({*seen[:1], *seen[-1:]}):
         yield Rare(f"every target of class {index}", y_pred, torch.full_like(y_true, index))
@@ -91,10 +92,18 @@ def alike(subject: Subject, y_pred: Tensor, y_true: Tensor) -> Iterator[Rare]:
         live = (~marked(subject, y_true)).flatten(1).all(1) if y_true.ndim > 1 else ~marked(subject, y_true)
         if bool(live.any()):
             row = int(live.nonzero()[0])
-            yield Rare("all targets alike", y_pred, y_true[row : row + 1].expand_as(y_true).clone())
+            yield Rare("all targets alike", y_pred, _short(y_true[row : row + 1]).expand_as(y_true).clone())
 
 
-@check("rare-targets", needs=("number", "gradient", "samples"))
+def _short(values: Tensor) -> Tensor:
+    """Numbers near by, of four binary digits: the mean of many equal ones is exactly that number."""
+    if not values.is_floating_point():
+        return values
+    mantissa, exponent = torch.frexp(values)
+    return torch.ldexp((16 * mantissa).round() / 16, exponent)
+
+
+@check("rare-targets", needs=("number", "gradient", "samples"), unless=("broadcast",))
 def rare_targets(subject: Subject) -> Iterator[Finding]:
     """The loss runs, and is finite, where a class or all contrast is missing."""
     attempts = [tried(subject, rare) for rare in rare_batches(subject)]
@@ -102,7 +111,14 @@ def rare_targets(subject: Subject) -> Iterator[Finding]:
     yield from not_finite(subject, attempts)
 
 
-@check("slope-on-empty-truth", needs=("number", "gradient", "samples", "y_true_kind"), unless=("empty-targets",))
+@check(
+    "slope-on-empty-truth",
+    needs=("number", "gradient", "samples", "y_true_kind"),
+    unless=(
+        "broadcast",
+        "empty-targets",
+    ),
+)
 def slope_on_empty_truth(subject: Subject) -> Iterator[Finding]:
     """An empty truth still says that positive predictions are wrong."""
     y_pred, y_true = sampled(subject)
@@ -155,7 +171,7 @@ def _is_satisfied(subject: Subject, value: float) -> bool:
     return order or not clearly
 
 
-@check("ignored-targets", needs=("number", "gradient", "samples", "ignore_index"))
+@check("ignored-targets", needs=("number", "gradient", "samples", "ignore_index"), unless=("broadcast",))
 def ignored_targets(subject: Subject) -> Iterator[Finding]:
     """The loss survives a sample, and a batch, of which nothing counts."""
     y_pred, y_true = sampled(subject)

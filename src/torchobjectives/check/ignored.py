@@ -15,7 +15,7 @@ from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
 
 
-@check("ignored-positions", needs=("number", "gradient", "samples", "ignore_index"))
+@check("ignored-positions", needs=("number", "gradient", "samples", "ignore_index"), unless=("broadcast",))
 def ignored_counted(subject: Subject) -> Iterator[Finding]:
     """Neither the share of ignored positions nor what is predicted there matters."""
     y_pred, y_true = sampled(subject)

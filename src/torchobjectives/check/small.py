@@ -15,7 +15,7 @@ from torchobjectives.check._subject import Subject
 from torchobjectives.check._trace import Call, Trace
 
 
-@check("batch-of-one", needs=("number", "gradient", "samples"))
+@check("batch-of-one", needs=("number", "gradient", "samples"), unless=("broadcast",))
 def batch_of_one(subject: Subject) -> Iterator[Finding]:
     """The loss takes a single sample."""
     y_pred, y_true = sampled(subject)
@@ -58,12 +58,13 @@ def _fails_on_one(subject: Subject, attempt: Tried) -> Iterator[Finding]:
 
 
 def _eaten(call: Call, said: str, evidence: dict[str, Any]) -> Finding:
+    there = "there" if call.place and str(call.place) in said else f"at {call.place}"
     axes = [axis for axis, size in enumerate(call.inputs[0].shape) if size == 1 and axis > 0]
     change = f"squeeze({axes[0]})" if axes else "no squeeze()"
     return Finding(
         "crash-on-batch",
         "error",
-        f"{said}. `squeeze()` at {call.place} also removed the batch dimension.",
+        f"{said}. `squeeze()` {there} also removed the batch dimension.",
         f"Name the axis that goes: {change}",
         evidence,
     )
@@ -96,7 +97,14 @@ def _another_loss_of_one(subject: Subject) -> Iterator[Finding]:
         yield _eaten(eaten, said, {"batch": whole, "singles": singles})
 
 
-@check("one-position", needs=("number", "gradient", "samples"), unless=("crash-on-batch",))
+@check(
+    "one-position",
+    needs=("number", "gradient", "samples"),
+    unless=(
+        "broadcast",
+        "crash-on-batch",
+    ),
+)
 def one_position(subject: Subject) -> Iterator[Finding]:
     """The loss takes images of one pixel and sequences of one step."""
     y_pred, y_true = sampled(subject)
@@ -123,7 +131,7 @@ def _first_position(tensor: Tensor, axes: int) -> Tensor:
     return tensor
 
 
-@check("value-of-one", needs=("number", "gradient", "samples"), unless=("empty-targets", "crash-on-batch"))
+@check("value-of-one", needs=("number", "gradient", "samples"), unless=("broadcast", "empty-targets", "crash-on-batch"))
 def value_of_one(subject: Subject) -> Iterator[Finding]:
     """The loss of a single sample is finite."""
     y_pred, y_true = sampled(subject)
