@@ -143,7 +143,40 @@ def hardest_half(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return values.topk(int(0.5 * len(values))).values.mean()
 
 
+def focal_tversky(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    p = torch.sigmoid(y_pred)
+    tp, fp, fn = (p * y_true).sum(), (p * (1 - y_true)).sum(), ((1 - p) * y_true).sum()
+    return (1 - tp / (tp + 0.7 * fn + 0.3 * fp + 1e-7)) ** 0.75
+
+
+def dice_of_squeezed_channel(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    p, t = y_pred.sigmoid().squeeze(1), y_true.to(y_pred.dtype)
+    return (1 - 2 * (p * t).sum((1, 2)) / (p + t).sum((1, 2)).clamp(min=1e-6)).mean()
+
+
+def noise_contrast(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    z = F.normalize(y_pred, dim=1)
+    itself = torch.eye(len(z), dtype=torch.bool)
+    same = (y_true[:, None] == y_true) & ~itself
+    logs = (z @ z.T / 0.1).masked_fill(itself, -torch.inf).log_softmax(1)
+    return -(logs.masked_fill(~same, 0).sum(1) / same.sum(1)).mean()
+
+
 # crash-on-batch
+
+
+def stacked_positives(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return torch.stack([F.softplus(-p) for p, t in zip(y_pred, y_true, strict=True) if t > 0]).mean()
+
+
+def listed_positives(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    values = [F.softplus(-p) for p, t in zip(y_pred, y_true, strict=True) if t > 0]
+    return sum(values) / len(values)  # type: ignore[return-value]
+
+
+def counted_classes(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Without minlength there are fewer weights than classes where the last one is absent."""
+    return F.cross_entropy(y_pred, y_true, weight=1 / torch.bincount(y_true).to(y_pred.dtype))
 
 
 def squeezed_logits(y_pred: Tensor, y_true: Tensor) -> Tensor:
@@ -313,6 +346,15 @@ def mean_over_time(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return (y_pred.mean(1) - y_true).square().mean()
 
 
+def column_of_weights(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    weight = torch.tensor([1.0, 2.0, 3.0, 0.5], dtype=y_pred.dtype)[y_true].unsqueeze(1)
+    return (weight * F.cross_entropy(y_pred, y_true, reduction="none")).mean()
+
+
+def chosen_by_truth(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return torch.where(y_true > 0, -F.logsigmoid(y_pred), -F.logsigmoid(-y_pred)).mean()
+
+
 # batch-scaling
 
 
@@ -412,6 +454,14 @@ FAULTY: dict[str, Row] = {
         {},
     ),
     "recall_loss": (lambda: recall_loss, lambda: (drawn(2, 8, 8), bits(2, 8, 8)), "empty-targets", {}),
+    "focal_tversky": (lambda: focal_tversky, lambda: (drawn(2, 8, 8), bits(2, 8, 8)), "empty-targets", {}),
+    "dice_of_squeezed_channel": (
+        lambda: dice_of_squeezed_channel,
+        lambda: (drawn(3, 1, 6, 6), bits(3, 6, 6).long()),
+        "empty-targets",
+        {},
+    ),
+    "noise_contrast": (lambda: noise_contrast, lambda: labelled(12), "empty-targets", {}),
     "positives_and_negatives": (lambda: positives_and_negatives, lambda: (drawn(32), bits(32)), "empty-targets", {}),
     "per_image_balance": (lambda: per_image_balance, lambda: (drawn(4, 6, 6), bits(4, 6, 6)), "empty-targets", {}),
     "focal_by_count": (lambda: focal_by_count, lambda: (drawn(32), bits(32)), "empty-targets", {}),
@@ -460,6 +510,14 @@ FAULTY: dict[str, Row] = {
     "rows_of_squeezed": (
         lambda: rows_of_squeezed,
         lambda: (drawn(6, 1, 4), drawn(6, 1, 4, seed=5)),
+        "crash-on-batch",
+        {},
+    ),
+    "stacked_positives": (lambda: stacked_positives, lambda: (drawn(16), bits(16)), "crash-on-batch", {}),
+    "listed_positives": (lambda: listed_positives, lambda: (drawn(16), bits(16)), "crash-on-batch", {}),
+    "counted_classes": (
+        lambda: counted_classes,
+        lambda: (drawn(16, 4), torch.arange(16) % 4),
         "crash-on-batch",
         {},
     ),
@@ -540,6 +598,8 @@ FAULTY: dict[str, Row] = {
     "unsqueezed_truth": (lambda: unsqueezed_truth, lambda: (drawn(16), bits(16)), "broadcast", {}),
     "gaussian_columns": (GaussianColumns, lambda: (drawn(16, 2), drawn(16, seed=5)), "broadcast", {}),
     "focal_gathered": (lambda: focal_gathered, lambda: (drawn(16, 4), classes(4, 16)), "broadcast", {}),
+    "column_of_weights": (lambda: column_of_weights, lambda: (drawn(16, 4), classes(4, 16)), "broadcast", {}),
+    "chosen_by_truth": (lambda: chosen_by_truth, lambda: (drawn(12, 1), bits(12)), "broadcast", {}),
     "margin_kept": (lambda: margin_kept, lambda: (drawn(16, 4), classes(4, 16)), "broadcast", {}),
     "mean_over_time": (lambda: mean_over_time, lambda: (drawn(16, 5), drawn(16, 1, seed=5)), "broadcast", {}),
     "reconstruction_and_divergence": (

@@ -33,6 +33,14 @@ class Rare:
     """Whether there is nothing at all to average, so that nan is an answer."""
 
 
+def is_binary(subject: Subject) -> bool:
+    """Whether y_true holds two classes, one number each of y_pred, whatever their shapes."""
+    if subject.true_kind is not None or subject.y_pred.numel() != subject.y_true.numel():
+        return subject.true_kind == "binary"
+    live = subject.y_true[~marked(subject, subject.y_true)]
+    return bool(((live == 0) | (live == 1)).all()) and bool(live.any()) and not bool(live.all())
+
+
 @dataclass(frozen=True)
 class Tried:
     """What a loss made of a batch."""

@@ -119,6 +119,8 @@ def scale(subject: Subject) -> Iterator[Finding]:
     if not _is_mixed(values, by):
         return
     slopes = [calm.evaluate(*batch).gradient for batch in batches]
+    if any(slope is None for slope in slopes):
+        return
     if not _is_mixed(torch.stack([_of_each(slope, len(y_pred)) for slope in slopes]), by) or not steady(subject):
         return
     constant, grows = 2 * values[0] - values[1], values[1] - values[0]

@@ -101,7 +101,7 @@ def origin(trace: Trace, tensor: Tensor) -> str:
         if call.name in INSERTS or (call.name == "__getitem__" and tensor.ndim > source.ndim):
             return "inserted"
         if call.name in ("view", "reshape", "unflatten", "view_as", "reshape_as"):
-            return "shaped"
+            return "inserted" if tensor.ndim > 1 and tensor.shape[0] == 1 else "shaped"
         if tensor.ndim < source.ndim or 1 not in tensor.shape[1:]:
             return "by the way"
         return "gathered" if call.name == "__getitem__" else "kept"
@@ -149,6 +149,8 @@ def _is_accident(subject: Subject, trace: Trace, meeting: Meeting) -> bool:
     origins = {origin(trace, meeting.first), origin(trace, meeting.second)}
     if origins == {"inserted"}:
         return False
+    if _is_a_product_of_sums(trace, meeting):
+        return True
     across = not sources[0] & sources[1]
     if across and not origins & {"inserted", "shaped", "kept"}:
         return True
@@ -158,6 +160,15 @@ def _is_accident(subject: Subject, trace: Trace, meeting: Meeting) -> bool:
         return _prefers_constant(subject)
     # A loss per sample times a weight per sample is again one per sample.
     return bool(origins & {"gathered", "kept"}) and composition(subject) is None
+
+
+def _is_a_product_of_sums(trace: Trace, meeting: Meeting) -> bool:
+    """Whether all products of two tensors are added up at once: nobody forms pairs for that."""
+    if meeting.call.name not in ("mul", "multiply", "div", "divide", "__mul__", "__rmul__", "__truediv__"):
+        return False
+    products = meeting.call.outputs[0]
+    uses = [call for call in trace.calls if any(products is tensor for tensor in call.inputs)]
+    return bool(uses) and all(call.name in ("mean", "sum") and call.outputs[0].numel() == 1 for call in uses)
 
 
 def _makes_matrix(trace: Trace, meeting: Meeting) -> bool:

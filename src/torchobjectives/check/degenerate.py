@@ -11,7 +11,7 @@ from torchobjectives._loss import Loss
 from torchobjectives.check._batch import MANY, apart, sampled
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._kinds import class_axis, plausible, right, signs
-from torchobjectives.check._rare import DIVISIONS, Rare, crashes, marked, not_finite, tried
+from torchobjectives.check._rare import DIVISIONS, Rare, crashes, is_binary, marked, not_finite, tried
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
 from torchobjectives.check.small import batch_of_one, one_position, value_of_one
@@ -34,6 +34,7 @@ def rare_batches(subject: Subject) -> Iterator[Rare]:
         "ranks": alike,
         None: alike,
     }.get(subject.true_kind)
+    known = rare_bits if is_binary(subject) else known
     if known is None:
         return
     dead = marked(subject, y_true)
@@ -113,7 +114,7 @@ def rare_targets(subject: Subject) -> Iterator[Finding]:
 
 @check(
     "slope-on-empty-truth",
-    needs=("number", "gradient", "samples", "y_true_kind"),
+    needs=("number", "gradient", "samples"),
     unless=(
         "broadcast",
         "empty-targets",
@@ -122,9 +123,10 @@ def rare_targets(subject: Subject) -> Iterator[Finding]:
 def slope_on_empty_truth(subject: Subject) -> Iterator[Finding]:
     """An empty truth still says that positive predictions are wrong."""
     y_pred, y_true = sampled(subject)
-    if subject.true_kind not in ("binary", "class_indices") or bool((y_true.to(y_pred) < 0).any()):
+    counts = ~marked(subject, y_true)
+    if not (is_binary(subject) or subject.true_kind == "class_indices") or bool((y_true[counts] < 0).any()):
         return
-    empty = torch.where(marked(subject, y_true), y_true, torch.zeros_like(y_true))
+    empty = torch.where(counts, torch.zeros_like(y_true), y_true)
     outcomes = [subject.evaluate(pred, empty) for pred in (y_pred, plausible(subject)[: len(y_pred)])]
     if any(outcome.gradient is None or not outcome.is_number for outcome in outcomes):
         return
@@ -132,7 +134,7 @@ def slope_on_empty_truth(subject: Subject) -> Iterator[Finding]:
     steepest = max(outcome.slope for outcome in outcomes)
     if not usual > 0 or steepest > 1e-4 * usual or _is_satisfied(subject, outcomes[0].number):
         return
-    said = "no positive target" if subject.true_kind == "binary" else "every target of class 0"
+    said = "no positive target" if is_binary(subject) else "every target of class 0"
     division = next((call for call in subject.traced(y_pred, empty).calls if call.name in DIVISIONS), None)
     where = f" In the division at {division.place} the numerator is 0." if division and division.place else ""
     slope = "exactly 0" if steepest == 0 else f"{number(steepest)}, usually {number(usual)}"
@@ -160,14 +162,15 @@ def _is_satisfied(subject: Subject, value: float) -> bool:
     best = right(subject)
     if best is None:
         truth = subject.y_true.to(y_pred)
-        if truth.shape != y_pred.shape:
+        if truth.numel() != y_pred.numel():
             return True
+        truth = truth.reshape(y_pred.shape)
         unit = bool(((y_pred >= 0) & (y_pred <= 1)).all())
         best = 0.998 * truth + 0.001 if unit else 12 * (2 * truth - 1)
     low, here = subject.value(best), subject.example.number
     # Only a number that is clearly above the least one is a reproach.
     clearly = value > low + 0.1 * max(here - low, abs(low), 1e-6)
-    order = subject.true_kind == "binary" and not apart(here, subject.value(y_pred + 0.7), 1e-5)
+    order = is_binary(subject) and not apart(here, subject.value(y_pred + 0.7), 1e-5)
     return order or not clearly
 
 

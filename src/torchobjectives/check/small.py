@@ -15,7 +15,7 @@ from torchobjectives.check._subject import Subject
 from torchobjectives.check._trace import Call, Trace
 
 
-@check("batch-of-one", needs=("number", "gradient", "samples"), unless=("broadcast",))
+@check("batch-of-one", needs=("number", "gradient", "samples"), unless=("broadcast", "crash-on-batch"))
 def batch_of_one(subject: Subject) -> Iterator[Finding]:
     """The loss takes a single sample."""
     y_pred, y_true = sampled(subject)
