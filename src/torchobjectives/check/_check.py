@@ -28,7 +28,7 @@ NEEDS: dict[str, tuple[Callable[[Subject], bool], str, str | None]] = {
         "the kind of y_true is unknown",
         "y_true_kind='values' or another",
     ),
-    "ignore_index": (lambda s: s.ignore_index is not None, "no target is ignored", "ignore_index=-100 or another"),
+    "ignore_index": (lambda s: s.marker is not None, "no target is ignored", "ignore_index=-100 or another"),
     "prefers": (lambda s: bool(s.prefers), "no pair is given", "prefers=[(better, worse)]"),
     "module": (lambda s: s.module is not None, "the loss is no nn.Module", None),
     "samples": (
@@ -70,8 +70,8 @@ def check(
     return made
 
 
-class TimeLimitError(Exception):
-    """A check took too long."""
+class TimeLimitError(BaseException):
+    """A check took too long; no Exception, which would be taken for one of the loss's own."""
 
 
 @contextmanager

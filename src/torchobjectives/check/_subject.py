@@ -113,6 +113,16 @@ class Subject:
             return torch.zeros_like(self.y_true, dtype=torch.bool)
         return self.y_true == self.ignore_index
 
+    @functools.cached_property
+    def marker(self) -> float | None:
+        """The value of y_true that marks what does not count: as it was given, as the loss has it, or nan in y_true."""
+        if self.ignore_index is not None:
+            return self.ignore_index
+        if self.y_true.is_floating_point():
+            return math.nan if bool(self.y_true.isnan().any()) else None
+        own = option(self.original, "ignore_index")
+        return own if isinstance(own, int) and not isinstance(own, bool) else None
+
     def copy(self, dtype: torch.dtype | None = None) -> Callable[..., Any]:
         """The loss anew, as it came; its floating-point tensors in another dtype if one is given."""
         try:
@@ -269,6 +279,19 @@ def surroundings(seed: int, y_pred: Tensor) -> Iterator[None]:
 def _numpy_state(seed: int) -> Any:
     # Seeding takes longer than setting.
     return sys.modules["numpy"].random.RandomState(seed).get_state()
+
+
+def option(loss: Any, name: str) -> Any:
+    """What a loss has for an option: as an attribute, bound by functools.partial, or as a default; None elsewhere."""
+    if isinstance(loss, functools.partial):
+        return loss.keywords[name] if name in loss.keywords else option(loss.func, name)
+    if hasattr(loss, name):
+        return getattr(loss, name)
+    try:
+        parameter = inspect.signature(loss).parameters.get(name)
+    except (TypeError, ValueError):
+        return None
+    return None if parameter is None or parameter.default is parameter.empty else parameter.default
 
 
 def called(loss: Any) -> str:

@@ -116,6 +116,8 @@ def _place(frame: FrameType | None) -> tuple[Place | None, bool]:
     nested = False
     while frame is not None:
         file = frame.f_code.co_filename
+        if file.startswith(HERE):
+            break  # what called the loss is none of its lines
         if is_foreign(file):
             text = traceback.extract_stack(frame, limit=1)[-1].line or ""
             return Place(file, frame.f_lineno, text.strip()), nested
