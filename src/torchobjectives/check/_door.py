@@ -9,7 +9,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from torchobjectives._validate import choice, near
-from torchobjectives.check import owned, saved, state, structure, tools
+from torchobjectives.check import batches, degenerate, owned, saved, state, structure, tools
 from torchobjectives.check._check import NEEDS, Check, TimeLimitError, limited
 from torchobjectives.check._kinds import kinds_said, set_kinds
 from torchobjectives.check._report import CODES, LEVELS, Finding, LossCheckError, LossReport, Skipped
@@ -18,6 +18,8 @@ from torchobjectives.check._subject import Subject
 # In this order: what is found early explains what would be found late.
 CHECKS: tuple[Check, ...] = (
     *structure.CHECKS,
+    *batches.CHECKS,
+    *degenerate.CHECKS,
     *state.CHECKS,
     *owned.CHECKS,
     *saved.CHECKS,
