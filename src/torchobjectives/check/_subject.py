@@ -199,7 +199,10 @@ def surroundings(seed: int, y_pred: Tensor) -> Iterator[None]:
     devices = [y_pred.device] if y_pred.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.manual_seed(seed)
+        # torch.manual_seed() seeds every backend there may be, which takes longer than most losses do.
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed(seed)
         yield
 
 
