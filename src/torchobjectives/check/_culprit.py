@@ -96,6 +96,9 @@ def _maker(trace: Trace, tensor: Tensor) -> Call | None:
 
 def _described(call: Call, trace: Trace) -> Culprit:
     chain, tensor = [call.name], call.inputs[0] if call.inputs else None
+    # Of a quotient it is what it divides by that is at fault.
+    if call.name in DIVISIONS and len(call.inputs) > 1:
+        tensor = call.inputs[1]
     while tensor is not None and len(chain) < 4:
         maker = _maker(trace, tensor)
         if maker is None:

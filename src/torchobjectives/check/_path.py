@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -93,7 +94,7 @@ def account(line: Line, count: int) -> Account | None:
     """Cut a line into so many parts, and compare the change over each with its gradient; None without any change."""
     cuts = [step / count for step in range(count + 1)]
     parts, change = [], 0.0
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in pairwise(cuts):
         first, last = line(low), line(high)
         if first is None or last is None or line((low + high) / 2) is None:
             continue

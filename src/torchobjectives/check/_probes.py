@@ -13,7 +13,7 @@ from torchobjectives.check._kinds import class_axis, one_hot, right
 from torchobjectives.check._subject import Subject
 
 # Where the real line is the domain for sure, and where that is a guess.
-SIZES, SIZES_OF_UNKNOWN = (30.0, 300.0), (30.0, 100.0)
+KNOWN_SIZES, SIZES, SIZES_OF_PARAMETERS = (30.0, 300.0), (30.0, 100.0), (30.0,)
 # Where a loss that can be called there at all is finite.
 NEAR = 3.0
 
@@ -31,18 +31,25 @@ class Probe:
     """Whether it lies on the edge of the domain, where an infinite loss is not what training can use."""
 
 
-def on_real_line(subject: Subject) -> bool:
-    """Whether any number may be predicted: known, or every column of the example shows numbers on both sides of 0."""
+def is_of_torch(subject: Subject) -> bool:
+    """Whether the loss is one of torch's own modules: what it does far out is not its user's to change."""
+    return type(subject.original).__module__.startswith("torch.nn.")
+
+
+def sizes(subject: Subject) -> tuple[float, ...]:
+    """How far out a prediction may be; none where not every number is in the domain, as far as can be told."""
     kind, given = subject.pred_kind, "y_pred_kind" in subject.given
-    if kind in ("probabilities", "log_probabilities", "positive", "embedding"):
-        return False
     same = subject.y_pred.shape == subject.y_true.shape
+    if kind in ("probabilities", "log_probabilities", "positive", "embedding"):
+        return ()
     if kind in ("logits", "scores") or (kind == "real" and (given or same)):
-        return True
+        return KNOWN_SIZES
     if subject.y_pred.numel() < 2 or float(subject.y_pred.abs().max()) <= 1:
-        return False
+        return ()
+    # Scales are predicted in columns of their own, which hold numbers above 0 only - or logarithms, and 30 is far then.
     columns = subject.y_pred.flatten(1) if subject.y_pred.ndim > 1 else subject.y_pred.unsqueeze(1)
-    return bool(((columns > 0).any(0) & (columns < 0).any(0)).all())
+    both = bool(((columns > 0).any(0) & (columns < 0).any(0)).all())
+    return () if not both else SIZES if same else SIZES_OF_PARAMETERS
 
 
 def far(subject: Subject) -> Iterator[Probe]:
@@ -57,14 +64,14 @@ def far(subject: Subject) -> Iterator[Probe]:
                 yield Probe(f"every prediction {size:g}", torch.full_like(subject.y_pred, size))
         case "embedding":
             yield Probe("the example times 30", 30 * subject.y_pred, NEAR * subject.y_pred)
-        case _ if on_real_line(subject):
+        case _:
             yield from _far_numbers(subject)
 
 
 def _far_numbers(subject: Subject) -> Iterator[Probe]:
-    known, example = subject.pred_kind is not None, subject.y_pred
+    example = subject.y_pred
     largest = float(example.abs().max().clamp(min=1e-12))
-    for size in SIZES if known else SIZES_OF_UNKNOWN:
+    for size in sizes(subject):
         for strength in (size, -size):
             wanted, near = right(subject, strength), right(subject, NEAR if strength > 0 else -NEAR)
             if wanted is not None and subject.pred_kind in ("logits", "scores"):
@@ -127,7 +134,7 @@ def coinciding(subject: Subject) -> Iterator[Probe]:
         twice = y_pred.clone()
         twice[1] = twice[0]
         yield Probe("a row of y_pred twice", twice, y_pred)
-        if kind in ("embedding", "logits") or on_real_line(subject):
+        if kind in ("embedding", "logits") or sizes(subject):
             empty = y_pred.clone()
             empty[0] = 0
             yield Probe("a row of y_pred all 0", empty, y_pred)

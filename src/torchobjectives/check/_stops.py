@@ -19,7 +19,6 @@ DECISIONS = (*STEPS, *COMPARISONS, "long", "int", "bool", "byte", "one_hot", "hi
 # A decision that takes part in one of these adds something to the loss; in others it selects what counts.
 ADDING = ("add", "sub", "rsub", "add_", "sub_", "__add__", "__radd__", "__sub__", "__rsub__", "__iadd__", "__isub__")
 DIVIDING = ("div", "true_divide", "__truediv__", "divide")
-CHANGED = 1.1
 
 
 def stop_on_purpose(trace: Trace) -> Call | None:
@@ -84,7 +83,7 @@ def reading(trace: Trace) -> Call | None:
 
 
 class Altered(Trace):
-    """Numbers that are read from what comes from y_pred come out a tenth larger."""
+    """Numbers that are read from what comes from y_pred come out larger, each by another share."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -94,17 +93,15 @@ class Altered(Trace):
         call = self.calls[-1]
         if call.name not in READS or "y_pred" not in call.sources:
             return result
-        if isinstance(result, list):
-            return _scaled(result)
-        fractional = isinstance(result, float) or getattr(getattr(result, "dtype", None), "kind", "") == "f"
-        return result * CHANGED if fractional else result
+        # By different shares, since a ratio of two of them would otherwise stay as it is.
+        return _scaled(result, 1 + 0.1 * sum(other.name in READS for other in self.calls))
 
 
-def _scaled(values: list[Any]) -> list[Any]:
-    return [
-        _scaled(value) if isinstance(value, list) else value * CHANGED if isinstance(value, float) else value
-        for value in values
-    ]
+def _scaled(value: Any, share: float) -> Any:
+    if isinstance(value, list):
+        return [_scaled(entry, share) for entry in value]
+    fractional = isinstance(value, float) or getattr(getattr(value, "dtype", None), "kind", "") == "f"
+    return value * share if fractional else value
 
 
 def reads_are_weights(subject: Subject) -> bool:

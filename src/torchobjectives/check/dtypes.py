@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._culprit import POLYNOMIAL, Culprit, backward_culprit, forward_culprit
 from torchobjectives.check._kinds import right
+from torchobjectives.check._probes import is_of_torch
 from torchobjectives.check._report import Finding, Level, number
 from torchobjectives.check._subject import Outcome, Subject
 from torchobjectives.check._trace import Place, Trace
@@ -70,7 +70,7 @@ class Half:
 @check("half-precision", needs=("number", "gradient"), unless=("nan-at-extremes", "nan-gradient"))
 def half_precision(subject: Subject) -> Iterator[Finding]:
     """In bfloat16 and float16 the loss is what it is in float32."""
-    if subject.y_pred.dtype != torch.float32 or _is_random(subject):
+    if subject.y_pred.dtype != torch.float32 or is_of_torch(subject) or _is_random(subject):
         return
     for dtype in HALVES:
         for said, y_pred, compared in _predictions(subject):
@@ -82,10 +82,11 @@ def half_precision(subject: Subject) -> Iterator[Finding]:
                 culprit = at(half.twin, half.twin.y_pred)
                 # Sums and powers of many or large numbers overflow in truth.
                 if culprit is None or culprit.name not in POLYNOMIAL:
-                    yield _of_half(half, culprit)
+                    # sqrt(x + 1e-8) is right, and has no slope at 0 in float16: that is no error.
+                    yield _of_half(half, culprit, "note" if half.low.is_number else "error")
                     return
             elif compared and half.off:
-                yield _of_half(half, None)
+                yield _of_half(half, None, "error")
                 return
 
 
@@ -106,6 +107,9 @@ def _predictions(subject: Subject) -> Iterator[tuple[str, Tensor, bool]]:
 
 def _halved(subject: Subject, dtype: torch.dtype, said: str, y_pred: Tensor, *, noise: bool) -> Half | None:
     """The loss in half precision, and in float32; None where it does not run in both."""
+    # Where rounding makes a probability certain, that is not the loss's doing.
+    if subject.pred_kind != "logits" and bool((_is_certain(y_pred.to(dtype)) & ~_is_certain(y_pred)).any()):
+        return None
     loss = subject.copy(dtype)
     truth = subject.y_true.to(dtype) if subject.y_true.is_floating_point() else subject.y_true
     twin = Subject(loss, y_pred.to(dtype), truth, subject.ignore_index)
@@ -126,6 +130,10 @@ def _halved(subject: Subject, dtype: torch.dtype, said: str, y_pred: Tensor, *, 
     return Half(dtype, twin, said, low, high, max(spread, torch.finfo(dtype).eps * largest))
 
 
+def _is_certain(y_pred: Tensor) -> Tensor:
+    return (y_pred == 0) | (y_pred == 1)
+
+
 def _intermediate(subject: Subject) -> Iterator[Tensor]:
     for call in subject.trace.calls:
         for tensor in call.outputs:
@@ -133,7 +141,7 @@ def _intermediate(subject: Subject) -> Iterator[Tensor]:
                 yield tensor.detach()
 
 
-def _of_half(half: Half, culprit: Culprit | None) -> Finding:
+def _of_half(half: Half, culprit: Culprit | None, level: Level) -> Finding:
     cause = f" Cause: `{culprit.said}`{culprit.at}." if culprit is not None else ""
     seen = f"{half.name}: {number(half.low.number)}, float32: {number(half.full.number)}"
     if half.low.is_number and half.broken:
@@ -142,7 +150,7 @@ def _of_half(half: Half, culprit: Culprit | None) -> Finding:
     small = "1e-8 is exactly 0 and " if half.dtype == torch.float16 else ""
     return Finding(
         "half-precision",
-        "error",
+        level,
         f"{seen}, {half.said}, of the same rounded numbers.{cause} Around 1 the numbers of {half.name} lie {step:.2g} "
         f"apart: {small}1 - 1e-6 is exactly 1, so a small eps or clamp does nothing; float16 ends at 65504.",
         "Compute in float32: y_pred = y_pred.float() at the start" + (f". Or: {culprit.fix}" if culprit else "."),
@@ -191,7 +199,8 @@ def _others(subject: Subject) -> list[torch.dtype]:
     dtypes = [torch.int64, torch.int32] if labels else [torch.float32, torch.int64, torch.int32]
     # An index in uint8 is a mask, and that is another question.
     indexed = any(
-        call.name in ("__getitem__", "index_select", "take") and "y_true" in call.sources for call in subject.trace.calls
+        call.name in ("__getitem__", "index_select", "take") and "y_true" in call.sources
+        for call in subject.trace.calls
     )
     if not indexed and y_true.numel() and 0 <= float(y_true.min()) <= float(y_true.max()) <= 255:
         dtypes.append(torch.uint8)
@@ -310,9 +319,9 @@ def _cast_of_fractions(trace: Trace) -> Place | None:
         if call.name not in CASTS or call.sources != {"y_true"} or not call.inputs or not call.outputs:
             continue
         before, after = call.inputs[0], call.outputs[0]
-        if before.is_floating_point() and not after.is_floating_point() and after.dtype != torch.bool:
-            if not _whole(before):
-                return call.place
+        counts = not after.is_floating_point() and after.dtype != torch.bool
+        if before.is_floating_point() and counts and not _whole(before):
+            return call.place
     return None
 
 
