@@ -13,7 +13,7 @@ from torch import Tensor
 from torchobjectives.check._subject import Subject
 
 # How often the worst part is halved: a kink or a steep piece vanishes on the way, a jump does not.
-HALVINGS = {torch.float64: 24, torch.float32: 10}
+HALVINGS = {torch.float64: 14, torch.float32: 10}
 # Of what is not explained in a part; less than that, and it vanishes.
 LEFT = 3e-3
 # What float64 and float32 leave of a number after some arithmetic.

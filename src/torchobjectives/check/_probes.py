@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,6 +35,14 @@ class Probe:
 def is_of_torch(subject: Subject) -> bool:
     """Whether the loss is one of torch's own modules: what it does far out is not its user's to change."""
     return type(subject.original).__module__.startswith("torch.nn.")
+
+
+def saying_truth(subject: Subject, strength: float) -> Tensor | None:
+    """The prediction that says the truth, so strongly, in the shape of y_pred."""
+    wanted = right(subject, strength)
+    if wanted is None or wanted.numel() != subject.y_pred.numel():
+        return None
+    return wanted.reshape(subject.y_pred.shape)
 
 
 def sizes(subject: Subject) -> tuple[float, ...]:
@@ -73,7 +82,7 @@ def _far_numbers(subject: Subject) -> Iterator[Probe]:
     largest = float(example.abs().max().clamp(min=1e-12))
     for size in sizes(subject):
         for strength in (size, -size):
-            wanted, near = right(subject, strength), right(subject, NEAR if strength > 0 else -NEAR)
+            wanted, near = (saying_truth(subject, strong) for strong in (strength, math.copysign(NEAR, strength)))
             if wanted is not None and subject.pred_kind in ("logits", "scores"):
                 said = "all correct" if strength > 0 else "all wrong"
                 yield Probe(f"{subject.pred_kind} of +-{size:g} ({said})", wanted, None if subject.sure else near)
@@ -112,7 +121,7 @@ def _far_logs(subject: Subject) -> Iterator[Probe]:
     scaled = F.log_softmax(subject.y_pred * (300 / float(subject.y_pred.abs().max().clamp(min=1e-6))), dim=axis)
     yield Probe("log-probabilities down to -300", scaled)
     for strength, said in ((150.0, "all correct"), (-150.0, "all wrong")):
-        wanted = right(subject, strength)
+        wanted = saying_truth(subject, strength)
         if wanted is not None and subject.true_kind == "class_indices":
             yield Probe(f"log-probabilities of -300 ({said})", wanted)
 

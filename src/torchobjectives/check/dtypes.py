@@ -12,8 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._culprit import POLYNOMIAL, Culprit, backward_culprit, forward_culprit
-from torchobjectives.check._kinds import right
-from torchobjectives.check._probes import is_of_torch
+from torchobjectives.check._probes import is_of_torch, saying_truth
 from torchobjectives.check._report import Finding, Level, number
 from torchobjectives.check._subject import Outcome, Subject
 from torchobjectives.check._trace import Place, Trace
@@ -100,7 +99,7 @@ def _predictions(subject: Subject) -> Iterator[tuple[str, Tensor, bool]]:
     yield "on the example", subject.y_pred, True
     if subject.pred_kind in ("logits", "scores"):
         for strength, said in ((CONFIDENT, "correct"), (-CONFIDENT, "wrong")):
-            wanted = right(subject, strength)
+            wanted = saying_truth(subject, strength)
             if wanted is not None:
                 yield f"at {subject.pred_kind} of +-{CONFIDENT:g} (all {said})", wanted, False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from torchobjectives.check import _stops
 from torchobjectives.check._check import Check, check
-from torchobjectives.check._kinds import plausible, right
+from torchobjectives.check._kinds import plausible
 from torchobjectives.check._path import Account, Jump, Line, Slopes, account, jump_in, slopes_at
+from torchobjectives.check._probes import saying_truth
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
 from torchobjectives.check.structure import spelt, stopping
@@ -19,6 +21,7 @@ from torchobjectives.check.structure import spelt, stopping
 PARTS = 24
 FEW_PARTS = 10
 LARGE = 20_000
+SLOW = 3e-3
 # Of the change along a line; less than that is the work of the rule of integration.
 SHARE = 0.01
 # Of the change along a line; a smaller one is a matter of taste.
@@ -32,8 +35,9 @@ def gradient_is_slope(subject: Subject) -> Iterator[Finding]:
     if not subject.example.has_slope:
         return
     twin = subject.double or subject
+    count = FEW_PARTS if subject.y_pred.numel() > LARGE or _is_slow(twin) else PARTS
     for line in lines(twin):
-        found = account(line, FEW_PARTS if subject.y_pred.numel() > LARGE else PARTS)
+        found = account(line, count)
         if found is None or found.unexplained <= SHARE * found.change:
             continue
         finding = _smooth(subject, twin, found) or _jumps(subject, found)
@@ -42,12 +46,22 @@ def gradient_is_slope(subject: Subject) -> Iterator[Finding]:
             return
 
 
+def _is_slow(subject: Subject) -> bool:
+    """Whether a call takes so long that a hundred would be felt; the best of three, for others may be at work."""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subject.evaluate()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds) > SLOW
+
+
 def lines(subject: Subject) -> Iterator[Line]:
     """Lines within the domain: from the example to a random prediction, and from a wrong one to a right one."""
     yield Line(subject, subject.y_pred, plausible(subject))
     yield Line(subject, _jittered(subject), _jittered(subject))
     if subject.pred_kind in ("logits", "scores"):
-        wrong, good = right(subject, -2.0), right(subject, 2.0)
+        wrong, good = saying_truth(subject, -2.0), saying_truth(subject, 2.0)
         if wrong is not None and good is not None:
             # Not all at once, and not through ties: each number crosses at a place of its own.
             yield Line(subject, wrong + 0.3 * subject.random(), good + 0.3 * subject.random())
@@ -121,8 +135,10 @@ def _on_purpose(said: str, evidence: Mapping[str, object]) -> Finding:
 
 def _jumps(subject: Subject, found: Account) -> Finding | None:
     """The loss may jump where the gradient does not: a decision is a term of it."""
+    if found.unexplained <= JUMP_SHARE * found.change:
+        return None
     jumps = [jump for jump in (jump_in(found.line, part) for part in found.parts[:3]) if jump is not None]
-    if not jumps or found.unexplained <= JUMP_SHARE * found.change:
+    if not jumps:
         return None
     # Where the gradient jumps, too, a decision selects what counts, as hard examples are selected.
     if all(jump.gradient_jumps for jump in jumps) and not _stops.adds_decisions(subject.trace):
