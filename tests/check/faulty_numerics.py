@@ -526,6 +526,6 @@ FAULTY: dict[str, Row] = {
     ),
     "numpy_weights": (lambda: numpy_weights, lambda: (R(16, 2), R(16, 2, seed=5)), "float64-promotion", {}),
     "double_constant": (lambda: double_constant, lambda: (R(16, 2), R(16, 2, seed=5)), "float64-promotion", {}),
-    "once": (lambda: lambda p, t: Once.apply(p - t).abs().mean(), REALS, "no-double-backward", {}),
+    "once": (lambda: lambda p, t: Once.apply(p - t).square().mean(), REALS, "no-double-backward", {}),
     "kept": (lambda: lambda p, t: Kept.apply(p - t).mean(), REALS, "no-double-backward", {}),
 }

@@ -1,5 +1,8 @@
 """What is found of gradients, numbers that are not finite, and dtypes; and what is spared."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -70,6 +73,19 @@ def test_a_loss_of_many_numbers_is_examined_at_fewer_places() -> None:
         examined(Subject(counted, y_pred, y_true), gradients.CHECKS)
         counts.append(calls)
     assert counts[1] < counts[0] / 2
+
+
+def test_the_second_derivative_does_not_load_the_compiler() -> None:
+    program = """
+import sys, torch
+from torchobjectives.check import gradients
+from torchobjectives.check._door import examined
+from torchobjectives.check._subject import Subject
+examined(Subject(lambda p, t: ((p - t).abs() ** 1.5).mean(), torch.randn(8), torch.randn(8)), gradients.CHECKS)
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_the_line_of_the_operation_is_named() -> None:

@@ -176,11 +176,6 @@ def second_derivative(subject: Subject) -> Iterator[Finding]:
     twin = subject.double
     if twin is None or not subject.example.has_slope or subject.y_pred.numel() > LARGE:
         return
-    # torch's own are right there; the sign of abs() takes seconds to load what it needs.
-    graph = _stops.graph_of(twin)
-    names = {node.name() for node in _stops.nodes(graph[1])} if graph else set()
-    if any(name.startswith(("Abs", "Sgn", "Sign")) for name in names) and not _stops.by_hand(twin):
-        return
     seen = [bend for bend in (_bend(twin, plausible(twin)) for _ in range(3)) if bend is not None]
     wrong = [bend for bend in seen if bend.error or bend.apart > 0.05 * bend.change]
     if len(wrong) < 2 or 2 * len(wrong) <= len(seen):
@@ -223,6 +218,9 @@ def _bend(twin: Subject, y_pred: Tensor) -> Bend | None:
         (gradient,) = torch.autograd.grad(graph[1], [graph[0]], create_graph=True)
         if not gradient.requires_grad:
             return Bend(size, size)
+        # The slope of a sign, which abs() leaves, makes torch load its compiler, and that takes seconds.
+        if any(node.name().startswith("Sgn") for node in _stops.nodes(gradient.sum())):
+            return None
         (product,) = torch.autograd.grad((gradient * direction).sum(), [graph[0]], allow_unused=True)
     except RuntimeError as error:
         return Bend(size, size, f"{type(error).__name__}: {' '.join(str(error).split())[:100]}")
