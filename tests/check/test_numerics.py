@@ -112,5 +112,11 @@ def test_an_example_that_is_not_finite_names_its_cause() -> None:
     # That y_pred holds no probabilities is for another check to say.
     other = report_of((lambda: log_of_logits, lambda: (torch.randn(8), torch.ones(8)), {}))
     assert other.errors == ()
+
+    def of_correlations(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
+        return (torch.atanh(y_pred) - torch.atanh(y_true)).square().mean()
+
+    outside = report_of((lambda: of_correlations, lambda: (torch.rand(8), torch.ones(8)), {}))
+    assert outside.errors == ()
     nothing = report_of((lambda: ratio, lambda: (torch.randn(8), torch.randn(8)), {}))
     assert [finding.code for finding in nothing.errors] == ["nan-at-extremes"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torchobjectives.check._check import Check, check
-from torchobjectives.check._culprit import LOGS, POWERS, Culprit, backward_culprit, forward_culprit
+from torchobjectives.check._culprit import DIVISIONS, LOGS, POWERS, Culprit, backward_culprit, forward_culprit
 from torchobjectives.check._probes import Probe, coinciding, far, is_of_torch
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Outcome, Subject
@@ -29,7 +29,9 @@ def finite(subject: Subject) -> Iterator[Finding]:
         if culprit is not None and _outside(subject, culprit):
             return
         if culprit is not None and culprit.sources == {"y_true"}:
-            yield _nothing_to_average(outcome, culprit)
+            # Any other operation on the truth alone: the example's truth is outside of the domain.
+            if culprit.name in (*DIVISIONS, "mean"):
+                yield _nothing_to_average(outcome, culprit)
         elif not _too_large(subject, probe, culprit):
             yield _finding(probe, outcome, culprit, (probe.said,))
     elif outcome.is_number and outcome.gradient is not None and not outcome.has_slope:
