@@ -9,7 +9,18 @@ from typing import Any, Literal
 from torch import Tensor
 
 from torchobjectives._validate import choice, near
-from torchobjectives.check import batches, degenerate, owned, saved, state, structure, tools
+from torchobjectives.check import (
+    batches,
+    degenerate,
+    dtypes,
+    gradients,
+    numerics,
+    owned,
+    saved,
+    state,
+    structure,
+    tools,
+)
 from torchobjectives.check._check import NEEDS, Check, TimeLimitError, limited
 from torchobjectives.check._kinds import kinds_said, set_kinds
 from torchobjectives.check._report import CODES, LEVELS, Finding, LossCheckError, LossReport, Skipped
@@ -18,6 +29,9 @@ from torchobjectives.check._subject import Subject
 # In this order: what is found early explains what would be found late.
 CHECKS: tuple[Check, ...] = (
     *structure.CHECKS,
+    *numerics.CHECKS,
+    *gradients.CHECKS,
+    *dtypes.CHECKS,
     *batches.CHECKS,
     *degenerate.CHECKS,
     *state.CHECKS,
@@ -135,6 +149,9 @@ def outcome_of(check: Check, subject: Subject, codes: Set[str]) -> list[Finding]
     reason = _reason_to_skip(check, subject, codes)
     if reason is not None:
         return reason
+    if check.slow:
+        # The alarm in the middle of this import would leave it broken.
+        pass
     try:
         with limited(SECONDS):
             return list(check.run(subject))

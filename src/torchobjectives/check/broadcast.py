@@ -196,10 +196,10 @@ def _prefers_constant(subject: Subject) -> bool:
 
 def _of_samples(subject: Subject, meeting: Meeting) -> bool:
     """Whether it is the samples that meet: with one more the sizes grow by one."""
-    more = [torch.cat([tensor, tensor[:1]]) for tensor in sampled(subject)]
+    y_pred, y_true = (torch.cat([tensor, tensor[:1]]) for tensor in sampled(subject))
     return any(
         other.call.place == meeting.call.place and other.call.name == meeting.call.name
-        for other in meetings(subject.traced(*more))
+        for other in meetings(subject.traced(y_pred, y_true))
     )
 
 
