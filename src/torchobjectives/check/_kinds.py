@@ -143,7 +143,7 @@ def _ranked(subject: Subject) -> bool:
     y_true, at = subject.y_true, subject.value()
     if y_true.shape != subject.y_pred.shape or y_true.dtype == torch.bool or at != at:
         return False
-    levels = y_true.unique()
+    levels = torch.tensor(sorted(set(y_true.flatten().tolist())))
     if bool((levels < 0).any() | (levels != levels.round()).any()) or not 2 <= len(levels) <= y_true.numel() / 2:
         return False
     if len(levels) > GRADES:
@@ -193,8 +193,10 @@ def _pred_kind(subject: Subject) -> str | None:
         return "logits" if below and not (kind == "class_indices" and _is_regression_of_classes(subject)) else None
     if kind == "binary":
         if bool((subject.y_true < 0).any()):
-            # Of −1 and 1 nobody can tell which way is up where y_pred may be a distance, or a critic's score.
-            return "scores" if below and not _is_linear(subject) else None
+            # Of −1 and 1 nobody can tell which way is up: of a distance, and of some critics' scores, it is down.
+            said = STRONG * signs(subject, subject.y_true)
+            up = below and subject.value(said) < subject.value(-said) and not _is_linear(subject)
+            return "scores" if up else None
         # A number above 1 may be a distance, one below 0 may not.
         return "logits" if below and not _is_regression(subject, strictly=True) else None
     if kind == "values" and subject.y_true.shape == y_pred.shape and not _all_with_all(subject):
@@ -304,8 +306,9 @@ def right(subject: Subject, strength: float = STRONG, y_true: Tensor | None = No
             squash = F.log_softmax if subject.pred_kind == "log_probabilities" else F.softmax
             return squash(strength * (2 * hot - 1), dim=axis)
         case ("logits" | "log_probabilities" | "probabilities", "probabilities"):
-            wanted = truth if strength > 0 else 1 - truth
-            safe = wanted.to(subject.y_pred).clamp(min=1e-6)
+            safe = truth.to(subject.y_pred).clamp(min=1e-6)
+            if strength < 0:
+                safe = (1 / safe) / (1 / safe).sum(1, keepdim=True)
             return safe if subject.pred_kind == "probabilities" else safe.log()
         case ("real" | "positive" | "scores", "values" | "ranks" | "counts" | "boxes") if (
             truth.shape != subject.y_pred.shape

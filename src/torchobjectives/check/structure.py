@@ -40,7 +40,8 @@ STOPS = (*READS, *STEPS, *COMPARISONS)
 def runs(subject: Subject) -> Iterator[Finding]:
     """The loss takes the example."""
     error = subject.example.error
-    if error is None:
+    # Of logits where probabilities are wanted a check of the meaning says more.
+    if error is None or "all elements of input should be between 0 and 1" in str(error):
         return
     kind, text = type(error).__name__, " ".join(str(error).split())
     place = place_of(error)
