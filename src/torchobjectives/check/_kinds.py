@@ -109,7 +109,9 @@ def class_axis(subject: Subject) -> int | None:
     second, last = (*pred[:1], *pred[2:]) == true, pred[:-1] == true
     if second and last and len(pred) > 2:
         return None
-    return 1 if second else len(pred) - 1 if last else None
+    axis = 1 if second else len(pred) - 1 if last else None
+    # A single channel holds no classes.
+    return None if axis is None or pred[axis] < 2 else axis
 
 
 def _true_kind(subject: Subject) -> str | None:

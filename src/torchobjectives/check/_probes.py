@@ -58,6 +58,11 @@ def hot_truth(subject: Subject) -> Tensor | None:
     return subject.y_true.to(subject.y_pred) if subject.true_kind == "probabilities" else None
 
 
+def is_hard(subject: Subject) -> bool:
+    """Whether each target is of one class, not a share of several: only then can it be said with certainty."""
+    return not subject.y_true.is_floating_point() or bool((subject.y_true == subject.y_true.round()).all())
+
+
 def undecided(subject: Subject) -> Tensor:
     """The prediction that says nothing."""
     nothing = torch.zeros_like(subject.y_pred)

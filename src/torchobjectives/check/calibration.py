@@ -146,8 +146,8 @@ def hyper_parameters(subject: Subject) -> Iterator[Finding]:
             yield Finding(
                 "hyper-parameter",
                 "note",
-                f"Doubling `{name}` multiplies the loss by {number(ratios[0])}, not by 2: it also enters something that "
-                "is not linear in it, such as a focusing factor.",
+                f"Doubling `{name}` multiplies the loss by {number(ratios[0])}, not by 2: it also enters something "
+                "that is not linear in it, such as a focusing factor.",
                 f"Take the factor from the unweighted loss, and multiply by self.{name} at the end.",
                 {"name": name, "ratios": ratios},
             )

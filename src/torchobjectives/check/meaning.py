@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Iterator
 
 import torch
+from torch import Tensor
 
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._flow import LOGS, SOFT, Flow, flow, squashes
 from torchobjectives.check._kinds import class_axis, one_hot, right, signs
-from torchobjectives.check._probes import CLASSIFIED, hot_truth, reach, taken_for, undecided
+from torchobjectives.check._probes import CLASSIFIED, hot_truth, is_hard, reach, taken_for, undecided
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
 
@@ -320,7 +321,7 @@ def reversed_all(subject: Subject) -> tuple[float, float] | None:
         if subject.pred_kind == "logits" and _is_of_what_it_is_not(subject):
             return None
         for strength in (0.5, 2.0, 6.0):
-            said, denied = right(subject, strength), right(subject, -strength)
+            said, denied = (_said(subject, way * strength) for way in (1, -1))
             if said is None or denied is None:
                 return None
             pairs.append((subject.value(said), subject.value(denied)))
@@ -329,6 +330,18 @@ def reversed_all(subject: Subject) -> tuple[float, float] | None:
     if not pairs or not all(better > worse + tolerance for better, worse in pairs):
         return None
     return pairs[1]
+
+
+def _said(subject: Subject, strength: float) -> Tensor | None:
+    """The prediction that says the truth so strongly; of a distribution its likeliest class."""
+    if subject.true_kind != "probabilities":
+        return right(subject, strength)
+    if subject.y_true.shape != subject.y_pred.shape:
+        return None
+    truth = subject.y_true.to(subject.y_pred)
+    said = strength * (2 * (truth == truth.amax(1, keepdim=True)).to(truth) - 1)
+    kinds = {"logits": said, "log_probabilities": said.log_softmax(1), "probabilities": said.softmax(1)}
+    return kinds.get(subject.pred_kind or "")
 
 
 def _is_of_what_it_is_not(subject: Subject) -> bool:
@@ -342,6 +355,8 @@ def _reversed_parts(subject: Subject) -> Iterator[tuple[str, float, float]]:
     """Classes whose predictions cost more where they are right."""
     hot = hot_truth(subject)
     if hot is None or subject.pred_kind not in ("logits", "scores") or subject.true_kind == "probabilities":
+        return
+    if not is_hard(subject):
         return
     if reach(subject).best > reach(subject).undecided and subject.true_kind == "class_indices":
         return  # the right prediction is not what it is taken for

@@ -15,6 +15,7 @@ from torchobjectives.check._probes import (
     LARGE,
     STRENGTHS,
     descended,
+    is_hard,
     lowest,
     reach,
     tells,
@@ -45,6 +46,8 @@ def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
     found = {name: value for name, near in _near(truth, spread, subject) if math.isfinite(value := subject.value(near))}
     low, at = descended(subject, truth + 1e-3 * spread * subject.random(), rate=0.1 * spread)
     low = min([low, *found.values()])
+    if subject.value(10 * truth) <= low:
+        return  # the scale does not count, or hardly
     if not least - low > CLEARLY * (wrong - low) or not _moves_both_ways(subject, truth, spread, least, wrong):
         return
     name = min(found, key=lambda key: found[key], default="")
@@ -137,8 +140,8 @@ def minimum_at_class(subject: Subject) -> Iterator[Finding]:
     """Of classes the loss is least where the true one is the greatest."""
     if subject.true_kind not in ("class_indices", "binary") or subject.pred_kind not in ("logits", "scores"):
         return
-    if subject.y_true.is_floating_point() and bool((subject.y_true != subject.y_true.round()).any()):
-        return  # probabilities of two classes: not all of them can be said with certainty
+    if not is_hard(subject):
+        return
     if finding := _other_axis(subject):
         yield finding
         return
@@ -244,9 +247,11 @@ def minimum_of_distributions(subject: Subject) -> Iterator[Finding]:
     for index in range(3):
         values[f"other {index}"] = _value_of(subject, share * (0.3 * subject.random()).exp(), log)
     wrong = [subject.value(_as_kind(share.flip(0), log)), subject.value(_as_kind(share.flip(1), log)), nothing]
-    spread = max(map(abs, (*wrong, least))) - least
+    spread = max(value for value in wrong if not math.isnan(value)) - least
     low = min((value for value in values.values() if math.isfinite(value)), default=math.inf)
-    if not math.isfinite(least) or not least - low > 1e-3 * max(abs(spread), 1e-6):
+    # Class weights and label smoothing move the minimum a little, and leave it above 0.
+    clearly = CLEARLY if least < 0 else 0.3
+    if not math.isfinite(least) or not least - low > clearly * max(spread, 1e-6):
         return
     # A sharper answer alone is asked for by losses that are not proper, and are meant to be so.
     if least >= 0 and values["sharper"] <= low + 1e-9:
