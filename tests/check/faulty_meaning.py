@@ -44,8 +44,7 @@ def twice_sigmoid(y_pred: Tensor, y_true: Tensor) -> Tensor:
 def twice_sigmoid_focal(y_pred: Tensor, y_true: Tensor) -> Tensor:
     p = torch.sigmoid(y_pred)
     bce = F.binary_cross_entropy_with_logits(p, y_true, reduction="none")
-    pt = torch.where(y_true > 0.5, p, 1 - p)
-    return ((1 - pt) ** 2 * bce).mean()
+    return ((1 - torch.exp(-bce)) ** 2 * bce).mean()
 
 
 def twice_sigmoid_dice(y_pred: Tensor, y_true: Tensor) -> Tensor:
@@ -167,7 +166,7 @@ def focal_branches_swapped(y_pred: Tensor, y_true: Tensor) -> Tensor:
     """Both branches push up."""
     p = torch.sigmoid(y_pred)
     positive = -((1 - p) ** 2) * F.logsigmoid(y_pred) * y_true
-    negative = -(p**2) * F.logsigmoid(y_pred) * (1 - y_true)
+    negative = -((1 - p) ** 2) * F.logsigmoid(y_pred) * (1 - y_true)
     return (positive + negative).mean()
 
 
@@ -442,8 +441,18 @@ FAULTY: dict[str, Row] = {
         P,
         {"y_pred_kind": "probabilities"},
     ),
-    "cross_entropy_function_of_softmax": (lambda: F.cross_entropy, lambda: (shares(8, 3, 4, 4), classes(3, 8, 4, 4)), P, {}),
-    "bce_with_logits_of_sigmoid": (lambda: F.binary_cross_entropy_with_logits, lambda: (unit(32), bits(32)), P, PROBABILITIES),
+    "cross_entropy_function_of_softmax": (
+        lambda: F.cross_entropy,
+        lambda: (shares(8, 3, 4, 4), classes(3, 8, 4, 4)),
+        P,
+        {},
+    ),
+    "bce_with_logits_of_sigmoid": (
+        lambda: F.binary_cross_entropy_with_logits,
+        lambda: (unit(32), bits(32)),
+        P,
+        PROBABILITIES,
+    ),
     "bce_module_of_sigmoid": (nn.BCEWithLogitsLoss, lambda: (unit(8, 4), bits(8, 4)), P, PROBABILITIES),
     "dice_of_sigmoid": (
         lambda: dice_loss,
@@ -513,7 +522,12 @@ FAULTY: dict[str, Row] = {
     "squares_of_each": (lambda: squares_of_each, r24, M, {}),
     "absolute_targets": (lambda: absolute_targets, r_rows, M, {}),
     "plus_for_minus": (lambda: plus_for_minus, r24, "wrong-direction | wrong-minimum", VALUES),
-    "wrong_layout_of_values": (lambda: wrong_layout_of_values, lambda: (drawn(2, 3, 4, 4), drawn(2, 3, 4, 4, seed=5)), M, {}),
+    "wrong_layout_of_values": (
+        lambda: wrong_layout_of_values,
+        lambda: (drawn(2, 3, 4, 4), drawn(2, 3, 4, 4, seed=5)),
+        M,
+        {},
+    ),
     "means_only": (lambda: means_only, r24, M, {}),
     "with_cross_term": (lambda: with_cross_term, r24, M, VALUES),
     "classes_viewed": (lambda: classes_viewed, c_pixels, M, {}),
@@ -534,7 +548,12 @@ FAULTY: dict[str, Row] = {
     "clamped_logits": (lambda: clamped_logits, b32, "dead-outputs", {}),
     "clamped_dice": (ClampedDice, masks, "dead-outputs", {}),
     "clipped_errors": (lambda: clipped_errors, lambda: (4 * drawn(24), 4 * drawn(24, seed=5)), "dead-outputs", {}),
-    "logits_clipped_small": (lambda: logits_clipped_small, lambda: (4 * drawn(16, 4), classes(4, 16)), "dead-outputs", {}),
+    "logits_clipped_small": (
+        lambda: logits_clipped_small,
+        lambda: (4 * drawn(16, 4), classes(4, 16)),
+        "dead-outputs",
+        {},
+    ),
     "focal_alpha": (FocalAlpha, b32, "hyper-parameter", {}),
     "focal_classes_alpha": (FocalClassesAlpha, c16, "hyper-parameter", {}),
     "focal_of_weighted": (FocalOfWeighted, lambda: (drawn(16, 3), classes(3, 16)), "hyper-parameter", {}),

@@ -13,7 +13,19 @@ VIEWS = {
     *("view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze"),
     *("permute", "transpose", "swapaxes", "movedim", "moveaxis", "t", "T", "mT", "contiguous", "clone", "alias"),
     *("to", "type", "type_as", "float", "double", "half", "bfloat16", "expand", "expand_as", "broadcast_to"),
-    *("__getitem__", "narrow", "select", "unbind", "chunk", "split", "index_select", "masked_select", "requires_grad_"),
+    *(
+        "__getitem__",
+        "narrow",
+        "select",
+        "gather",
+        "take_along_dim",
+        "unbind",
+        "chunk",
+        "split",
+        "index_select",
+        "masked_select",
+        "requires_grad_",
+    ),
 }
 CLAMPS = {"clamp", "clip", "clamp_", "clip_", "clamp_min", "clamp_max", "hardtanh", "relu6", "relu", "hardsigmoid"}
 JOINS = {"stack", "cat", "concat"}
@@ -76,7 +88,7 @@ def flow(trace: Trace, pred_size: int) -> Flow:
             errors.update(outputs if id(first) in errors else ())
         if call.name in LESS and len(call.inputs) == 2 and any(id(tensor) in itself for tensor in call.inputs):
             errors.update(outputs if any(trace.of(t) == {"y_true"} for t in call.inputs) else ())
-        if call.name in LESS and alone and from_itself:
+        if call.name in LESS | SUMS and alone and from_itself:
             itself.update(outputs)
         _mark(call, outputs, probable, logged)
     return seen

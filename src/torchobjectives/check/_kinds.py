@@ -280,8 +280,8 @@ def _is_regression_of_classes(subject: Subject) -> bool:
     if hot is None:
         return False
     least = subject.value(hot)
-    others = (subject.y_pred, 2 * hot, 0 * hot, 2 * hot - 1, STRONG * (2 * hot - 1))
-    return all(least < subject.value(other) for other in others)
+    others = [subject.value(other) for other in (0 * hot, subject.y_pred, 2 * hot, 2 * hot - 1, STRONG * (2 * hot - 1))]
+    return least < 0.3 * others[0] and all(least < other for other in others)
 
 
 def right(subject: Subject, strength: float = STRONG, y_true: Tensor | None = None) -> Tensor | None:

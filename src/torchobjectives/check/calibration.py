@@ -23,7 +23,11 @@ FEW = 3
 WEIGHTS = ("alpha", "weight", "pos_weight", "class_weight", "class_weights", "weights", "w", "beta", "lam")
 
 
-@check("proper", needs=("number", "y_pred_kind", "y_true_kind", "samples"), unless=(*WRONG, "unbounded-below"))
+@check(
+    "proper",
+    needs=("number", "y_pred_kind", "y_true_kind", "samples"),
+    unless=(*WRONG, "unbounded-below", "dead-outputs"),
+)
 def proper(subject: Subject) -> Iterator[Finding]:
     """The loss is least at the true probability."""
     if subject.pred_kind not in ("logits", "probabilities") or subject.y_pred.numel() > LARGE:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._flow import LOGS, SOFT, Flow, flow, squashes
 from torchobjectives.check._kinds import class_axis, one_hot, right, signs
-from torchobjectives.check._probes import CLASSIFIED, hot_truth, is_hard, reach, taken_for, undecided
+from torchobjectives.check._probes import CLASSIFIED, hot_truth, is_hard, lowest, reach, taken_for, tells, undecided
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
 
@@ -103,7 +103,7 @@ def _squashed_twice(subject: Subject, seen: Flow) -> Finding | None:
         return None
     plateau = values[-1]
     stuck = abs(values[1] - plateau) <= 1e-3 * abs(nothing) and 0.05 * nothing < plateau < nothing
-    if not stuck or not (seen.doubled or _is_of_two(logits, plateau)):
+    if not stuck or not (seen.doubled or (not seen.clamped and _is_of_two(logits, plateau))):
         return None
     first, second = seen.doubled[0] if seen.doubled else (None, None)
     inside = f": {first.name} at {first.place}, then {second.name} at {second.place}" if first and second else ""
@@ -134,6 +134,8 @@ def _is_of_two(logits: Subject, plateau: float) -> bool:
 
 def _squashes_probabilities(subject: Subject, seen: Flow) -> Finding | None:
     """The loss applies softmax or sigmoid itself, to probabilities."""
+    if _unit_rows(subject):
+        subject = taken_for(subject, "probabilities")
     if subject.pred_kind != "probabilities" or subject.true_kind not in CLASSIFIED or not subject.example.is_number:
         return _perhaps_probabilities(subject, seen)
     several = subject.true_kind != "binary"
@@ -164,10 +166,26 @@ def _squashes_probabilities(subject: Subject, seen: Flow) -> Finding | None:
     )
 
 
+def _unit_rows(subject: Subject) -> bool:
+    """Whether y_pred looks like probabilities of classes, and it is the loss alone that speaks of logits."""
+    y_pred = subject.y_pred
+    axis = class_axis(subject) if subject.true_kind == "class_indices" else 1
+    if subject.pred_kind != "logits" or "y_pred_kind" in subject.given or axis is None or y_pred.ndim < 2:
+        return False
+    sums = y_pred.sum(axis)
+    several = subject.true_kind in ("class_indices", "probabilities")
+    return several and bool((y_pred >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
+
+
 def _perhaps_probabilities(subject: Subject, seen: Flow) -> Finding | None:
     """A note: nobody said what numbers from 0 to 1 are that go through a sigmoid."""
     y_pred = subject.y_pred
-    if subject.pred_kind is not None or subject.true_kind != "binary" or not seen.squashed or y_pred.numel() < 8:
+    if (
+        subject.pred_kind not in (None, "logits")
+        or subject.true_kind != "binary"
+        or not seen.squashed
+        or y_pred.numel() < 8
+    ):
         return None
     if bool(((y_pred < 0) | (y_pred > 1)).any()) or "y_pred_kind" in subject.given:
         return None
@@ -224,7 +242,7 @@ def _never_squashed(subject: Subject, seen: Flow) -> Finding | None:
     certain, wrong, nothing = (subject.value(said) for said in (exact, 1 - exact, torch.full_like(exact, 0.5)))
     inside = 0.9 * exact + 0.05
     ordered = certain < subject.value(inside) < nothing < wrong or certain < nothing <= wrong
-    if not ordered or abs(certain) > 0.03 * wrong:
+    if not ordered or abs(certain) > 0.03 * wrong or _moves_nothing(subject):
         return None
     beyond = [subject.value(said) for k in (1.0, 3.0, 10.0) if (said := right(subject, k)) is not None]
     beyond += [subject.value(), *(subject.value(3 * subject.random()) for _ in range(3))]
@@ -315,12 +333,13 @@ def reversed_all(subject: Subject) -> tuple[float, float] | None:
         if truth is None:
             return None
         for start in (subject.y_pred, truth + truth.flatten().std(correction=0) * subject.random()):
+            here = subject.value(truth)
+            pairs += [(here, subject.value(start)), (here, subject.value(2 * truth - start))]
             pairs.append((subject.value(0.5 * (truth + start)), subject.value(start)))
-            pairs.append((subject.value(truth), subject.value(1.5 * start - 0.5 * truth)))
     else:
         if subject.pred_kind == "logits" and _is_of_what_it_is_not(subject):
             return None
-        for strength in (0.5, 2.0, 6.0):
+        for strength in (2.0, 0.5, 6.0):
             said, denied = (_said(subject, way * strength) for way in (1, -1))
             if said is None or denied is None:
                 return None
@@ -329,7 +348,16 @@ def reversed_all(subject: Subject) -> tuple[float, float] | None:
     # Of nan nothing is greater.
     if not pairs or not all(better > worse + tolerance for better, worse in pairs):
         return None
-    return pairs[1]
+    return pairs[0] if _denial_is_wanted(subject) else None
+
+
+def _denial_is_wanted(subject: Subject) -> bool:
+    """Whether of logits the opposite of the truth is about the best: by chance it may only be the better half."""
+    if subject.pred_kind not in ("logits", "scores") or subject.true_kind not in ("class_indices", "binary"):
+        return True
+    denied, reached = lowest(subject, tells(subject, opposite=True)), reach(subject)
+    gained = reached.undecided - denied
+    return gained > 0 and gained >= 0.5 * (reached.undecided - reached.descended)
 
 
 def _said(subject: Subject, strength: float) -> Tensor | None:
@@ -382,7 +410,10 @@ def _reversed_parts(subject: Subject) -> Iterator[tuple[str, float, float]]:
                 moved = [subject.value(torch.where(part, sign * strength * way, base)) for sign in (1, -1)]
                 pairs.append((moved[0], moved[1]))
         tolerance = 1e-4 * max(abs(value) for pair in pairs for value in pair)
-        if all(better > worse + tolerance for better, worse in pairs):
+        # Of what is only in the wrong place the opposite is no gain either.
+        denied, said = min(worse for _, worse in pairs[:3]), max(better for better, _ in pairs[:3])
+        gain = reach(subject).undecided - denied
+        if gain > 0.1 * (said - denied) and all(better > worse + tolerance for better, worse in pairs):
             yield name, *pairs[1]
 
 

@@ -24,11 +24,13 @@ from torchobjectives.check._probes import (
 )
 from torchobjectives.check._report import Finding, Level, number
 from torchobjectives.check._subject import Subject
+from torchobjectives.check._trace import Call
 from torchobjectives.check.meaning import reversed_all
 
 EXPLAINED = ("argument-order", "broadcast", "probs-vs-logits", "constant-loss", "wrong-direction")
 # Of the loss of usual predictions: less than that below the truth is a small penalty.
 CLEARLY = 0.05
+CASTS = ("long", "int", "to", "type", "short", "type_as")
 
 
 @check("minimum-at-truth", needs=("number", "y_pred_kind", "y_true_kind"), unless=EXPLAINED)
@@ -40,15 +42,20 @@ def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
     if truth is None or not bool(truth.isfinite().all()):
         return
     least, wrong = subject.value(truth), usual(subject, truth)
-    if not wrong > least:
-        return
+    # Where the truth costs more than a guess it is all the more wrong.
+    wrong = max(wrong, least)
     spread = float(truth.flatten().std(correction=0)) or 1.0
     found = {name: value for name, near in _near(truth, spread, subject) if math.isfinite(value := subject.value(near))}
-    low, at = descended(subject, truth + 1e-3 * spread * subject.random(), rate=0.1 * spread)
+    _, at = descended(subject, truth + 1e-3 * spread * subject.random(), rate=0.2 * spread)
+    low, at = descended(subject, at, rate=0.02 * spread)
     low = min([low, *found.values()])
     if subject.value(10 * truth) <= low:
         return  # the scale does not count, or hardly
-    if not least - low > CLEARLY * (wrong - low) or not _moves_both_ways(subject, truth, spread, least, wrong):
+    drop, rounding = (least - low) / max(wrong - low, 1e-30), _rounding(subject)
+    if not drop > (0.1 * CLEARLY if rounding else CLEARLY):
+        return
+    # As bad as a guess is no question of a penalty.
+    if drop < 0.8 and not rounding and not _moves_both_ways(subject, truth, spread, least, wrong):
         return
     name = min(found, key=lambda key: found[key], default="")
     where, level = _where(subject, truth, at, name, found.get(name, math.inf) <= low + CLEARLY * (wrong - low))
@@ -58,10 +65,25 @@ def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
         level,
         f"y_pred = y_true is not the minimum: the loss is {number(least)} there (gradient {number(slope)}), and "
         f"{number(low)} nearby{where}; predictions that are wrong cost {number(wrong)}.",
-        "Compare y_pred with y_true itself, number by number: print both after every step that reshapes, shifts, "
-        "scales or rounds one of them.",
+        f"`{rounding.name}` at {rounding.place} rounds y_true: leave it out, targets stay in floating point."
+        if rounding
+        else "Compare y_pred with y_true itself, number by number: print both after every step that reshapes, shifts or "
+        "scales one of them.",
         {"truth": least, "least": low, "usual": wrong, "gradient": slope},
     )
+
+
+def _rounding(subject: Subject) -> Call | None:
+    """What rounds y_true, which holds fractions, on its way."""
+    if not subject.y_true.is_floating_point() or is_hard(subject):
+        return None
+    for call in subject.trace.calls:
+        if call.sources != {"y_true"} or not call.inputs[0].is_floating_point():
+            continue
+        integer = any(not out.is_floating_point() and out.dtype != torch.bool for out in call.outputs)
+        if call.name in ("round", "floor", "ceil", "trunc", "fix") or (integer and call.name in CASTS):
+            return call
+    return None
 
 
 def _near(truth: Tensor, spread: float, subject: Subject) -> Iterator[tuple[str, Tensor]]:
@@ -240,6 +262,9 @@ def minimum_of_distributions(subject: Subject) -> Iterator[Finding]:
     same = right(subject)
     if same is None:
         return
+    if finding := _logarithm_of_truth(subject):
+        yield finding
+        return
     log = subject.pred_kind == "log_probabilities"
     share = same.exp() if log else same
     least, nothing = subject.value(same), subject.value(undecided(subject))
@@ -265,6 +290,27 @@ def minimum_of_distributions(subject: Subject) -> Iterator[Finding]:
         "The divergence from y_true to y_pred is F.kl_div(log_probabilities_of_y_pred, y_true, reduction='batchmean'): "
         "logarithms first, the truth second.",
         {"truth": least, "nearby": values, "undecided": nothing},
+    )
+
+
+def _logarithm_of_truth(subject: Subject) -> Finding | None:
+    """The logarithm is taken of y_true, and none of y_pred: the arguments of a cross entropy are swapped."""
+    logs = [call for call in subject.trace.calls if call.name in ("log", "log_softmax", "kl_div", "xlogy", "log2")]
+    swapped = [call for call in logs if call.sources == {"y_true"}]
+    if not swapped or any("y_pred" in call.sources for call in logs) or subject.pred_kind != "probabilities":
+        return None
+    likeliest = subject.y_true.amax(1, keepdim=True) == subject.y_true
+    same, certain = subject.value(right(subject)), subject.value(likeliest.to(subject.y_pred))
+    if not certain < same:
+        return None
+    return Finding(
+        "wrong-minimum",
+        subject.level("error", "warning"),
+        f"y_pred = y_true is not the minimum: it costs {number(same)}, certainty of the likeliest class "
+        f"{number(certain)}. The logarithm is taken of y_true at {swapped[0].place}, and none of y_pred: the two are "
+        "swapped.",
+        "Take the logarithm of the prediction: -(y_true * y_pred.clamp(min=1e-12).log()).sum(1).mean()",
+        {"truth": same, "certain": certain, "place": str(swapped[0].place)},
     )
 
 

@@ -92,6 +92,8 @@ def _said(tensor: Tensor) -> str:
 def one_number(subject: Subject) -> Iterator[Finding]:
     """The loss is one number."""
     outcome = subject.example
+    if outcome.error is not None and not outcome.backward:
+        return
     if outcome.value is None:
         given = type(outcome.returned).__name__
         inside = (
@@ -142,6 +144,8 @@ def gradient_arrives(subject: Subject) -> Iterator[Finding]:
             "Pass the example as the model gives it, in floating point: y_pred.float()",
             {"dtype": str(subject.y_pred.dtype)},
         )
+        return
+    if subject.example.error is not None:
         return
     if subject.example.gradient is None:
         yield _without_gradient(subject, "The loss does not depend on y_pred for autograd: its gradient is None")
