@@ -197,7 +197,7 @@ def _pred_kind(subject: Subject) -> str | None:
         if bool((subject.y_true < 0).any()):
             # Of −1 and 1 nobody can tell which way is up: of a distance, and of some critics' scores, it is down.
             said = STRONG * signs(subject, subject.y_true)
-            up = below and subject.value(said) < subject.value(-said) and not _is_linear(subject)
+            up = below and subject.value(said) < subject.value(-said) and not is_linear(subject)
             return "scores" if up else None
         # A number above 1 may be a distance, one below 0 may not.
         return "logits" if below and not _is_regression(subject, strictly=True) else None
@@ -224,7 +224,7 @@ def _has_head(subject: Subject) -> bool:
     )
 
 
-def _is_linear(subject: Subject) -> bool:
+def is_linear(subject: Subject) -> bool:
     """Whether the loss is proportional to the prediction, but for a constant."""
     at = [subject.value(factor * subject.y_pred) for factor in (0, 1, 2, -3)]
     slope = at[1] - at[0]
@@ -253,7 +253,7 @@ def _is_compared(subject: Subject) -> bool:
     at = subject.value()
     near = 1e-5 * max(1.0, abs(at))
     if abs(subject.value(truth, subject.y_pred) - at) <= near:
-        return not _is_linear(subject)
+        return not is_linear(subject)
     together = abs(subject.value(subject.y_pred + 1, truth + 1) - at) <= near
     return together and abs(subject.value(subject.y_pred + 1) - at) > near
 
@@ -271,7 +271,10 @@ def _is_regression(subject: Subject, *, strictly: bool = False) -> bool:
     least = subject.value(truth)
     beyond = STRONG * (2 * truth - 1)
     others = [subject.y_pred, 2 * truth, 0 * truth, truth + 1, truth - 1, beyond, -beyond]
-    return all(least <= subject.value(other) for other in others) and (not strictly or least < subject.value(beyond))
+    values = [subject.value(other) for other in others]
+    # Where a constant counts for nothing it is about differences, or order.
+    moved = least < values[3] or least < values[4]
+    return moved and all(least <= value for value in values) and (not strictly or least < values[5])
 
 
 def _is_regression_of_classes(subject: Subject) -> bool:

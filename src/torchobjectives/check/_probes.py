@@ -31,18 +31,16 @@ def strengths(subject: Subject) -> tuple[float, ...]:
     return STRENGTHS[1::2] if subject.y_pred.numel() > LARGE else STRENGTHS
 
 
-def tells(subject: Subject, opposite: bool = False) -> Iterator[Tensor]:
-    """Predictions that say the truth, or the opposite, more and more strongly."""
-    way = -1.0 if opposite else 1.0
+def tells(subject: Subject) -> Iterator[Tensor]:
+    """Predictions that say the truth, more and more strongly."""
+    hot = hot_truth(subject)
     for strength in strengths(subject):
-        said = right(subject, way * strength)
+        said = right(subject, strength)
         if said is None:
             return
         yield said
-        if subject.pred_kind in ("logits", "scores") and not opposite:
-            hot = hot_truth(subject)
-            if hot is not None:
-                yield strength * hot
+        if subject.pred_kind in ("logits", "scores") and hot is not None:
+            yield strength * hot
             if subject.true_kind == "class_indices":
                 yield said.log_softmax(class_axis(subject) or 1)
 

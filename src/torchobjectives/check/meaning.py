@@ -11,7 +11,7 @@ from torch import Tensor
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._flow import LOGS, SOFT, Flow, flow, squashes
 from torchobjectives.check._kinds import class_axis, one_hot, right, signs
-from torchobjectives.check._probes import CLASSIFIED, hot_truth, is_hard, lowest, reach, taken_for, tells, undecided
+from torchobjectives.check._probes import CLASSIFIED, STRENGTHS, hot_truth, is_hard, lowest, reach, taken_for, undecided
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
 
@@ -344,6 +344,9 @@ def reversed_all(subject: Subject) -> tuple[float, float] | None:
             if said is None or denied is None:
                 return None
             pairs.append((subject.value(said), subject.value(denied)))
+        if subject.true_kind == "probabilities":
+            soft, turned = right(subject), right(subject, -1.0)
+            pairs.append((subject.value(soft), subject.value(turned)))
     tolerance = 1e-5 * max((max(abs(one), abs(other)) for one, other in pairs), default=0.0)
     # Of nan nothing is greater.
     if not pairs or not all(better > worse + tolerance for better, worse in pairs):
@@ -353,9 +356,10 @@ def reversed_all(subject: Subject) -> tuple[float, float] | None:
 
 def _denial_is_wanted(subject: Subject) -> bool:
     """Whether of logits the opposite of the truth is about the best: by chance it may only be the better half."""
-    if subject.pred_kind not in ("logits", "scores") or subject.true_kind not in ("class_indices", "binary"):
+    if subject.pred_kind not in ("logits", "scores") or subject.true_kind not in CLASSIFIED:
         return True
-    denied, reached = lowest(subject, tells(subject, opposite=True)), reach(subject)
+    opposites = (said for strength in STRENGTHS if (said := _said(subject, -strength)) is not None)
+    denied, reached = lowest(subject, opposites), reach(subject)
     gained = reached.undecided - denied
     return gained > 0 and gained >= 0.5 * (reached.undecided - reached.descended)
 
@@ -412,8 +416,9 @@ def _reversed_parts(subject: Subject) -> Iterator[tuple[str, float, float]]:
         tolerance = 1e-4 * max(abs(value) for pair in pairs for value in pair)
         # Of what is only in the wrong place the opposite is no gain either.
         denied, said = min(worse for _, worse in pairs[:3]), max(better for better, _ in pairs[:3])
-        gain = reach(subject).undecided - denied
-        if gain > 0.1 * (said - denied) and all(better > worse + tolerance for better, worse in pairs):
+        reached = reach(subject)
+        wanted = 0.1 * min(said - denied, reached.undecided - reached.descended)
+        if reached.undecided - denied > wanted and all(better > worse + tolerance for better, worse in pairs):
             yield name, *pairs[1]
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._flow import flow, saturated
-from torchobjectives.check._kinds import class_axis, one_hot, right
+from torchobjectives.check._kinds import DIFFERENCES, class_axis, is_linear, one_hot, right
 from torchobjectives.check._probes import (
     LARGE,
     STRENGTHS,
@@ -28,6 +28,9 @@ from torchobjectives.check._trace import Call
 from torchobjectives.check.meaning import reversed_all
 
 EXPLAINED = ("argument-order", "broadcast", "probs-vs-logits", "constant-loss", "wrong-direction")
+# What leaves each number in its place, and what is told of all numbers.
+KEEPING = ("view", "reshape", "flatten", "squeeze", "unsqueeze", "to", "float", "double", "contiguous", "clone")
+STATISTICS = ("mean", "sum", "var", "std", "norm", "amax", "max", "matmul", "__matmul__", "mm", "diff", "prod")
 # Of the loss of usual predictions: less than that below the truth is a small penalty.
 CLEARLY = 0.05
 CASTS = ("long", "int", "to", "type", "short", "type_as")
@@ -55,7 +58,8 @@ def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
     if not drop > (0.1 * CLEARLY if rounding else CLEARLY):
         return
     # As bad as a guess is no question of a penalty.
-    if drop < 0.8 and not rounding and not _moves_both_ways(subject, truth, spread, least, wrong):
+    meant = _is_penalised(subject) or not _moves_both_ways(subject, truth, spread, least, wrong)
+    if drop < 0.8 and not rounding and meant:
         return
     name = min(found, key=lambda key: found[key], default="")
     where, level = _where(subject, truth, at, name, found.get(name, math.inf) <= low + CLEARLY * (wrong - low))
@@ -67,8 +71,8 @@ def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
         f"{number(low)} nearby{where}; predictions that are wrong cost {number(wrong)}.",
         f"`{rounding.name}` at {rounding.place} rounds y_true: leave it out, targets stay in floating point."
         if rounding
-        else "Compare y_pred with y_true itself, number by number: print both after every step that reshapes, shifts or "
-        "scales one of them.",
+        else "Compare y_pred with y_true itself, number by number: print both after every step that reshapes, shifts "
+        "or scales one of them.",
         {"truth": least, "least": low, "usual": wrong, "gradient": slope},
     )
 
@@ -108,6 +112,23 @@ def _moves_both_ways(subject: Subject, truth: Tensor, spread: float, least: floa
     values = (subject.value(truth, near.to(subject.y_true)) for _, near in _near(truth, spread, subject))
     low = min((value for value in values if math.isfinite(value)), default=math.inf)
     return least - low > 0.2 * CLEARLY * (wrong - low)
+
+
+def _is_penalised(subject: Subject) -> bool:
+    """Whether y_pred as it is meets y_true as it is, and statistics of y_pred alone are taken besides."""
+    trace = subject.trace
+    raw = {name: {id(trace.sources[name])} for name in ("y_pred", "y_true")}
+    met = alone = False
+    for call in trace.calls:
+        for ids in raw.values():
+            if call.inputs and call.name in KEEPING and id(call.inputs[0]) in ids:
+                ids.update(id(tensor) for tensor in call.outputs)
+        pair = [id(tensor) for tensor in call.inputs[:2]]
+        if call.name in DIFFERENCES and len(pair) == 2:
+            sides = [{name for name, ids in raw.items() if one in ids} for one in pair]
+            met = met or (len(sides[0]) == len(sides[1]) == 1 and sides[0] != sides[1])
+        alone = alone or (call.sources == {"y_pred"} and call.name in STATISTICS)
+    return met and alone and not subject.sure
 
 
 def _where(subject: Subject, truth: Tensor, at: Tensor, name: str, near: bool) -> tuple[str, Level]:
@@ -171,7 +192,7 @@ def minimum_at_class(subject: Subject) -> Iterator[Finding]:
     best, nothing, low = reached.best, reached.undecided, reached.descended
     if not all(map(math.isfinite, (best, nothing, low))) or not low < nothing:
         return
-    if not best - low > 0.3 * (nothing - low) or _is_code(subject, reached.at) or _is_ahead(subject, low, nothing):
+    if not best - low > 0.5 * (nothing - low) or _is_code(subject, reached.at) or _is_ahead(subject, low, nothing):
         return
     random = sorted(subject.value(subject.random()) for _ in range(3))[1]
     axis = class_axis(subject) if subject.true_kind == "class_indices" else None
@@ -360,7 +381,7 @@ def _is_meant(subject: Subject) -> tuple[bool, str]:
     """Whether falling without end is a fault; and words for the case that it may be meant."""
     if not subject.known:
         return False, "Fine for a critic's scores or a policy's log-probabilities; a fault of most others."
-    if subject.pred_kind == "scores" and not subject.sure:
+    if not subject.sure and (subject.pred_kind == "scores" or (subject.true_kind == "binary" and is_linear(subject))):
         return False, "Fine for a critic's scores."
     classes = subject.true_kind == "class_indices" and class_axis(subject) is not None
     if not classes and subject.y_pred.shape != subject.y_true.shape:
