@@ -328,30 +328,33 @@ def _by_sign(subject: Subject, worse: float) -> str:
 def reversed_all(subject: Subject) -> tuple[float, float] | None:
     """The loss of predictions that are right and of such that are wrong, where the former is the greater one."""
     pairs = []
+    for said, denied in _towards_and_away(subject):
+        better, worse = subject.value(said), subject.value(denied)
+        # Of nan nothing is greater.
+        if not better > worse + 1e-5 * max(abs(better), abs(worse)):
+            return None
+        pairs.append((better, worse))
+    return pairs[0] if pairs and _denial_is_wanted(subject) else None
+
+
+def _towards_and_away(subject: Subject) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pairs of predictions, of which the first is the better one."""
+    truth = right(subject)
+    if truth is None or (subject.pred_kind == "logits" and _is_of_what_it_is_not(subject)):
+        return
     if subject.true_kind in ("values", "counts", "boxes"):
-        truth = right(subject)
-        if truth is None:
-            return None
         for start in (subject.y_pred, truth + truth.flatten().std(correction=0) * subject.random()):
-            here = subject.value(truth)
-            pairs += [(here, subject.value(start)), (here, subject.value(2 * truth - start))]
-            pairs.append((subject.value(0.5 * (truth + start)), subject.value(start)))
-    else:
-        if subject.pred_kind == "logits" and _is_of_what_it_is_not(subject):
-            return None
-        for strength in (2.0, 0.5, 6.0):
-            said, denied = (_said(subject, way * strength) for way in (1, -1))
-            if said is None or denied is None:
-                return None
-            pairs.append((subject.value(said), subject.value(denied)))
-        if subject.true_kind == "probabilities":
-            soft, turned = right(subject), right(subject, -1.0)
-            pairs.append((subject.value(soft), subject.value(turned)))
-    tolerance = 1e-5 * max((max(abs(one), abs(other)) for one, other in pairs), default=0.0)
-    # Of nan nothing is greater.
-    if not pairs or not all(better > worse + tolerance for better, worse in pairs):
-        return None
-    return pairs[0] if _denial_is_wanted(subject) else None
+            # On both sides: what is linear goes up on one of them only.
+            yield from ((truth, start), (truth, 2 * truth - start), (0.5 * (truth + start), start))
+        return
+    for strength in (2.0, 0.5, 6.0):
+        said, denied = (_said(subject, way * strength) for way in (1, -1))
+        if said is None or denied is None:
+            return
+        yield said, denied
+    turned = right(subject, -1.0)
+    if subject.true_kind == "probabilities" and turned is not None:
+        yield truth, turned
 
 
 def _denial_is_wanted(subject: Subject) -> bool:
@@ -408,18 +411,24 @@ def _reversed_parts(subject: Subject) -> Iterator[tuple[str, float, float]]:
     for name, part in parts.items():
         if not bool(part.any()):
             continue
-        pairs = []
-        for base in (torch.zeros_like(hot), subject.y_pred):
-            for strength in (0.5, 2.0, 6.0):
-                moved = [subject.value(torch.where(part, sign * strength * way, base)) for sign in (1, -1)]
-                pairs.append((moved[0], moved[1]))
-        tolerance = 1e-4 * max(abs(value) for pair in pairs for value in pair)
-        # Of what is only in the wrong place the opposite is no gain either.
-        denied, said = min(worse for _, worse in pairs[:3]), max(better for better, _ in pairs[:3])
-        reached = reach(subject)
-        wanted = 0.1 * min(said - denied, reached.undecided - reached.descended)
-        if reached.undecided - denied > wanted and all(better > worse + tolerance for better, worse in pairs):
+        if pairs := _reversed_part(subject, part, way):
             yield name, *pairs[1]
+
+
+def _reversed_part(subject: Subject, part: Tensor, way: Tensor) -> list[tuple[float, float]]:
+    """What right and wrong predictions of a part cost, where the right ones always cost more; else nothing."""
+    pairs = []
+    for base in (torch.zeros_like(way), subject.y_pred):
+        for strength in (0.5, 2.0, 6.0):
+            better, worse = (subject.value(torch.where(part, sign * strength * way, base)) for sign in (1, -1))
+            if not better > worse + 1e-4 * max(abs(better), abs(worse)):
+                return []
+            pairs.append((better, worse))
+    # Of what is only in the wrong place the opposite is no gain either.
+    denied, said = min(worse for _, worse in pairs[:3]), max(better for better, _ in pairs[:3])
+    reached = reach(subject)
+    wanted = 0.1 * min(said - denied, reached.undecided - reached.descended)
+    return pairs if reached.undecided - denied > wanted else []
 
 
 CHECKS: tuple[Check, ...] = (probabilities_or_logits, prefers, direction)

@@ -58,8 +58,9 @@ def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
     if not drop > (0.1 * CLEARLY if rounding else CLEARLY):
         return
     # As bad as a guess is no question of a penalty.
-    meant = _is_penalised(subject) or not _moves_both_ways(subject, truth, spread, least, wrong)
-    if drop < 0.8 and not rounding and meant:
+    if not rounding and _is_penalised(subject):
+        return
+    if not rounding and drop < 0.8 and not _moves_both_ways(subject, truth, spread, least, wrong):
         return
     name = min(found, key=lambda key: found[key], default="")
     where, level = _where(subject, truth, at, name, found.get(name, math.inf) <= low + CLEARLY * (wrong - low))
