@@ -111,7 +111,42 @@ def squares_of_logits(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return ((y_pred - y_true) ** 2).mean()
 
 
+def kl_of_softmax(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return F.kl_div(F.softmax(y_pred / 2, 1), F.softmax(y_true / 2, 1), reduction="batchmean")
+
+
+class NllOfSoftmax(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.nll = nn.NLLLoss()
+
+    def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+        return self.nll(torch.softmax(y_pred, dim=1), y_true)
+
+
 # Direction
+
+
+def contrastive_reversed(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    z = F.normalize(y_pred, dim=1, eps=1e-6)
+    eye = torch.eye(len(z), dtype=torch.bool)
+    positives = (y_true[:, None] == y_true[None]) & ~eye
+    scores = (z @ z.T / 0.5).masked_fill(eye, -1e4)
+    return ((F.log_softmax(scores, 1) * positives).sum(1) / positives.sum(1).clamp(min=1)).mean()
+
+
+def triplet_reversed(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    gaps = (y_pred[:, None] - y_pred[None]).square().sum(-1)
+    same = y_true[:, None] == y_true[None]
+    near = (gaps * same).sum(1) / same.sum(1)
+    far = (gaps * ~same).sum(1) / (~same).sum(1).clamp(min=1)
+    return F.relu(far - near + 0.5).mean()
+
+
+def pairs_swapped(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    gaps = ((y_pred[:, None] - y_pred[None]).square().sum(-1) + 1e-6).sqrt()
+    same = (y_true[:, None] == y_true[None]).to(y_pred.dtype)
+    return ((1 - same) * gaps**2 + same * F.relu(1.5 - gaps) ** 2).mean()
 
 
 def negated_cross_entropy(y_pred: Tensor, y_true: Tensor) -> Tensor:
@@ -317,6 +352,10 @@ def cubed(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return ((y_pred - y_true) ** 3).mean()
 
 
+def poisson_negated(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return (y_true * y_pred - y_pred.exp()).mean()
+
+
 # Dead outputs
 
 
@@ -482,6 +521,12 @@ FAULTY: dict[str, Row] = {
     "dice_of_logits": (lambda: dice_of_logits, masks, P, {}),
     "dice_of_class_logits": (lambda: dice_of_class_logits, c_pixels, P, {}),
     "squares_of_logits_given": (lambda: squares_of_logits, b32, P, BINARY),
+    "kl_of_softmax": (lambda: kl_of_softmax, lambda: (drawn(16, 4), drawn(16, 4, seed=5)), P, {}),
+    "nll_of_softmax": (NllOfSoftmax, c16, P, {}),
+    "contrastive_reversed": (lambda: contrastive_reversed, lambda: (drawn(12, 6), torch.arange(12) % 4), D, {}),
+    "triplet_reversed": (lambda: triplet_reversed, lambda: (drawn(12, 6), torch.arange(12) % 4), D, {}),
+    "pairs_swapped": (lambda: pairs_swapped, lambda: (drawn(12, 6), torch.arange(12) % 3), D, {}),
+    "poisson_negated": (lambda: poisson_negated, lambda: (drawn(24), classes(5, 24).float()), U, {}),
     "negated_cross_entropy": (lambda: negated_cross_entropy, c16, D, {}),
     "negated_cross_entropy_given": (lambda: negated_cross_entropy, c16, D, LOGITS),
     "negated_bce": (lambda: negated_bce, b32, D, {}),

@@ -427,6 +427,29 @@ class PerClassAlpha(nn.Module):
         return (alpha * (1 - torch.exp(-bce)) ** self.gamma * bce).mean()
 
 
+# Embeddings
+
+
+def pairs(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    gaps = ((y_pred[:, None] - y_pred[None]).square().sum(-1) + 1e-6).sqrt()
+    same = (y_true[:, None] == y_true[None]).to(y_pred.dtype)
+    return (same * gaps**2 + (1 - same) * F.relu(1.5 - gaps) ** 2).mean()
+
+
+def prototypes(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Distances to the means of the batch's classes."""
+    means = torch.stack([y_pred[y_true == label].mean(0) for label in y_true.unique()])
+    own = torch.unique(y_true, return_inverse=True)[1]
+    return F.cross_entropy(-(y_pred[:, None] - means[None]).square().sum(-1), own)
+
+
+def scatter(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Within classes against between them."""
+    means = torch.stack([y_pred[y_true == label].mean(0) for label in y_true.unique()])
+    own = means[torch.unique(y_true, return_inverse=True)[1]]
+    return (y_pred - own).square().mean() / (means.var(0).mean() + 1e-3)
+
+
 # Ranking
 
 
@@ -583,6 +606,9 @@ SOUND: dict[str, Row] = {
     "torch_soft_margin": (nn.SoftMarginLoss, lambda: (drawn(24), 2 * bits(24) - 1), {}),
     "torch_poisson_given": (nn.PoissonNLLLoss, lambda: (drawn(24), classes(5, 24).float()), {}),
     "torch_cross_entropy_soft": (nn.CrossEntropyLoss, soft, {}),
+    "pairs": (lambda: pairs, lambda: (drawn(12, 6), torch.arange(12) % 3), {}),
+    "prototypes": (lambda: prototypes, lambda: (drawn(12, 6), torch.arange(12) % 3), {}),
+    "scatter": (lambda: scatter, lambda: (drawn(12, 6), torch.arange(12) % 3), {}),
     "list_mle": (lambda: list_mle, lambda: (drawn(16), classes(4, 16)), {}),
     "approximate_gain": (lambda: approximate_gain, lambda: (drawn(16), classes(4, 16)), {}),
     "margin_of_grades": (lambda: margin_of_grades, lambda: (drawn(16), classes(4, 16)), {}),

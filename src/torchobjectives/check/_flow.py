@@ -52,6 +52,8 @@ class Flow:
     """Logarithms of y_pred itself, or of 1 − y_pred."""
     of_logs: list[tuple[Call, Tensor]] = field(default_factory=list)
     """What takes y_pred itself for logarithms of probabilities."""
+    made_for_logs: list[tuple[Call, Call]] = field(default_factory=list)
+    """What made probabilities, and what then took them for logarithms of such."""
     squashed: list[Call] = field(default_factory=list)
     """What takes y_pred itself for logits."""
     clamped: list[Call] = field(default_factory=list)
@@ -78,6 +80,8 @@ def flow(trace: Trace, pred_size: int) -> Flow:
             seen.logs.append(call)
         if call.name in OF_LOGS and from_itself:
             seen.of_logs.append((call, first))
+        if call.name in OF_LOGS and id(first) in probable:
+            seen.made_for_logs.append((probable[id(first)], call))
         if call.name in CLAMPS and (from_itself or id(first) in errors) and first.numel() == pred_size:
             seen.clamped.append(call)
         alone = len(call.inputs) == 1
