@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.check.sound import Row, bits, classes, drawn, positive
+from tests.check.sound import Centers, Proxies, Row, bits, classes, contrastive, drawn, positive
 
 # Values
 
@@ -501,6 +501,7 @@ def unit_rows() -> tuple[Tensor, Tensor]:
 VALUES = {"y_pred_kind": "real", "y_true_kind": "values"}
 BINARY = {"y_pred_kind": "logits", "y_true_kind": "binary"}
 CLASSES = {"y_pred_kind": "logits", "y_true_kind": "class_indices"}
+EMBEDDED = {"y_pred_kind": "embedding", "y_true_kind": "labels_of_embeddings"}
 SOUND: dict[str, Row] = {
     "symlog": (lambda: symlog, lambda: (drawn(40), 8 * drawn(40, seed=5)), {}),
     "symlog_of_rows": (lambda: symlog, lambda: (drawn(12, 3), 4 * drawn(12, 3, seed=5)), {}),
@@ -609,6 +610,9 @@ SOUND: dict[str, Row] = {
     "pairs": (lambda: pairs, lambda: (drawn(12, 6), torch.arange(12) % 3), {}),
     "prototypes": (lambda: prototypes, lambda: (drawn(12, 6), torch.arange(12) % 3), {}),
     "scatter": (lambda: scatter, lambda: (drawn(12, 6), torch.arange(12) % 3), {}),
+    "proxies_given": (Proxies, lambda: (drawn(12, 6), torch.arange(12) % 4), EMBEDDED),
+    "centers_given": (Centers, lambda: (drawn(12, 6), torch.arange(12) % 4), EMBEDDED),
+    "contrastive_given": (lambda: contrastive, lambda: (drawn(12, 6), torch.arange(12) % 4), EMBEDDED),
     "list_mle": (lambda: list_mle, lambda: (drawn(16), classes(4, 16)), {}),
     "approximate_gain": (lambda: approximate_gain, lambda: (drawn(16), classes(4, 16)), {}),
     "margin_of_grades": (lambda: margin_of_grades, lambda: (drawn(16), classes(4, 16)), {}),

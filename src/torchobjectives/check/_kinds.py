@@ -133,7 +133,7 @@ def _true_kind(subject: Subject) -> str | None:
         return "values"
     if class_axis(subject) is None or live.dtype == torch.bool or bool((live < 0).any()):
         return None
-    if _relabelled(subject):
+    if relabelled(subject):
         return "labels_of_embeddings"
     axis = class_axis(subject)
     assert axis is not None
@@ -157,7 +157,7 @@ def _ranked(subject: Subject) -> bool:
     return by_order and by_difference and abs(subject.value(y_true=shuffled) - at) > near
 
 
-def _relabelled(subject: Subject) -> bool:
+def relabelled(subject: Subject) -> bool:
     """Whether other names for the classes change nothing, though it matters which samples share one."""
     y_true, at = subject.y_true, subject.value()
     classes = int(y_true.max()) + 1
@@ -176,7 +176,7 @@ def _sums_to_one(values: Tensor) -> bool:
 
 def _pred_kind(subject: Subject) -> str | None:
     y_pred, kind = subject.y_pred, subject.true_kind
-    if _has_head(subject) or not y_pred.is_floating_point() or not bool(y_pred.isfinite().all()):
+    if has_head(subject) or not y_pred.is_floating_point() or not bool(y_pred.isfinite().all()):
         return None
     if kind == "labels_of_embeddings":
         return "embedding"
@@ -208,7 +208,7 @@ def _pred_kind(subject: Subject) -> str | None:
     return None
 
 
-def _has_head(subject: Subject) -> bool:
+def has_head(subject: Subject) -> bool:
     """Whether the loss has a matrix of its own over the numbers of y_pred: those are features then."""
     if subject.y_pred.ndim < 2:
         return False
@@ -299,6 +299,8 @@ def right(subject: Subject, strength: float = STRONG, y_true: Tensor | None = No
             hot = one_hot(subject, truth)
             return None if hot is None else strength * (2 * hot - 1)
         case (_, "binary" | "probabilities") if truth.shape != subject.y_pred.shape:
+            return None
+        case (_, "probabilities") if truth.ndim < 2 or not _sums_to_one(truth):
             return None
         case ("logits" | "scores", "binary"):
             return strength * signs(subject, truth)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._flow import flow
-from torchobjectives.check._kinds import class_axis, one_hot, right
+from torchobjectives.check._kinds import class_axis, has_head, one_hot, relabelled, right
 from torchobjectives.check._probes import CLASSIFIED, STRENGTHS, hot_truth, is_hard, lowest, reach
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
@@ -82,7 +82,7 @@ def reversed_all(subject: Subject) -> tuple[float, float] | None:
 def _towards_and_away(subject: Subject) -> Iterator[tuple[Tensor, Tensor]]:
     """Pairs of predictions, of which the first is the better one."""
     truth = right(subject)
-    if subject.pred_kind == "embedding":
+    if subject.pred_kind == "embedding" and subject.true_kind == "labels_of_embeddings":
         yield from _clusters(subject)
     if truth is None or (subject.pred_kind == "logits" and _is_of_what_it_is_not(subject)):
         return
@@ -104,6 +104,10 @@ def _towards_and_away(subject: Subject) -> Iterator[tuple[Tensor, Tensor]]:
 def _clusters(subject: Subject) -> Iterator[tuple[Tensor, Tensor]]:
     """Embeddings of which those of a class are alike, and embeddings of which those of different classes are."""
     labels = subject.y_true.flatten()
+    # Where the loss has places of its own for the classes, any others are wrong.
+    if labels.is_floating_point() or labels.dtype == torch.bool or has_head(subject) or not relabelled(subject):
+        return
+    labels = labels.long()
     kinds, index = sorted(set(labels.tolist())), torch.zeros_like(labels)
     rank = torch.zeros_like(labels)
     for place, label in enumerate(kinds):
@@ -132,7 +136,7 @@ def _said(subject: Subject, strength: float) -> Tensor | None:
     """The prediction that says the truth so strongly; of a distribution its likeliest class."""
     if subject.true_kind != "probabilities":
         return right(subject, strength)
-    if subject.y_true.shape != subject.y_pred.shape:
+    if right(subject) is None:
         return None
     truth = subject.y_true.to(subject.y_pred)
     said = strength * (2 * (truth == truth.amax(1, keepdim=True)).to(truth) - 1)

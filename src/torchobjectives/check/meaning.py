@@ -79,7 +79,11 @@ def _not_logarithms(subject: Subject, seen: Flow) -> Finding | None:
             {"loss": subject.example.number, "calls": [maker.name, call.name], "place": str(call.place)},
         )
     for call, given in seen.of_logs:
-        if given.ndim < 1 or (call.name == "kl_div" and subject.true_kind not in (None, "probabilities")):
+        if (
+            given.ndim < 1
+            or not given.numel()
+            or (call.name == "kl_div" and subject.true_kind not in (None, "probabilities"))
+        ):
             continue
         values = given.detach().double()
         total = float(values.exp().sum(1 if values.ndim > 1 else 0).mean())

@@ -28,6 +28,7 @@ from torchobjectives.check._trace import Call
 from torchobjectives.check.direction import reversed_all
 
 EXPLAINED = ("argument-order", "broadcast", "probs-vs-logits", "constant-loss", "wrong-direction")
+AND_BOUNDED = (*EXPLAINED, "unbounded-below")
 # What leaves each number in its place, and what is told of all numbers.
 KEEPING = ("view", "reshape", "flatten", "squeeze", "unsqueeze", "to", "float", "double", "contiguous", "clone")
 STATISTICS = ("mean", "sum", "var", "std", "norm", "amax", "max", "matmul", "__matmul__", "mm", "diff", "prod")
@@ -36,7 +37,7 @@ CLEARLY = 0.05
 CASTS = ("long", "int", "to", "type", "short", "type_as")
 
 
-@check("minimum-at-truth", needs=("number", "y_pred_kind", "y_true_kind"), unless=EXPLAINED)
+@check("minimum-at-truth", needs=("number", "y_pred_kind", "y_true_kind"), unless=AND_BOUNDED)
 def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
     """Of values the loss is least where y_pred equals y_true."""
     if subject.true_kind not in ("values", "counts", "boxes"):
@@ -179,7 +180,7 @@ def _standardises(subject: Subject) -> bool:
     return any(call.name in names and call.sources == {"y_true"} for call in subject.trace.calls)
 
 
-@check("minimum-at-class", needs=("number", "y_pred_kind", "y_true_kind"), unless=EXPLAINED)
+@check("minimum-at-class", needs=("number", "y_pred_kind", "y_true_kind"), unless=AND_BOUNDED)
 def minimum_at_class(subject: Subject) -> Iterator[Finding]:
     """Of classes the loss is least where the true one is the greatest."""
     if subject.true_kind not in ("class_indices", "binary") or subject.pred_kind not in ("logits", "scores"):
@@ -276,7 +277,7 @@ def _is_ahead(subject: Subject, low: float, nothing: float) -> bool:
     return False
 
 
-@check("minimum-of-distributions", needs=("number", "y_pred_kind", "y_true_kind"), unless=EXPLAINED)
+@check("minimum-of-distributions", needs=("number", "y_pred_kind", "y_true_kind"), unless=AND_BOUNDED)
 def minimum_of_distributions(subject: Subject) -> Iterator[Finding]:
     """Of distributions the loss is least, and not below 0, where y_pred equals y_true."""
     if subject.true_kind != "probabilities" or subject.pred_kind not in ("probabilities", "log_probabilities"):
@@ -402,7 +403,7 @@ def _is_meant(subject: Subject) -> tuple[bool, str]:
     return True, ""
 
 
-@check("live-outputs", needs=("number", "gradient", "y_pred_kind", "y_true_kind"), unless=EXPLAINED)
+@check("live-outputs", needs=("number", "gradient", "y_pred_kind", "y_true_kind"), unless=AND_BOUNDED)
 def live_outputs(subject: Subject) -> Iterator[Finding]:
     """Predictions that are wrong get a gradient."""
     slope, calls = subject.example.gradient, flow(subject.trace, subject.y_pred.numel()).clamped
@@ -443,9 +444,9 @@ def lowest_truth(subject: Subject) -> Tensor | None:
 
 
 CHECKS: tuple[Check, ...] = (
+    bounded_below,
     minimum_at_truth,
     minimum_at_class,
     minimum_of_distributions,
-    bounded_below,
     live_outputs,
 )
