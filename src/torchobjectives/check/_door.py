@@ -11,9 +11,13 @@ from torch import Tensor
 from torchobjectives._validate import choice, near
 from torchobjectives.check import (
     batches,
+    calibration,
     degenerate,
+    direction,
     dtypes,
     gradients,
+    meaning,
+    minimum,
     numerics,
     owned,
     saved,
@@ -29,12 +33,16 @@ from torchobjectives.check._subject import Subject
 # In this order: what is found early explains what would be found late.
 CHECKS: tuple[Check, ...] = (
     *structure.CHECKS,
+    *state.CHECKS,
+    *batches.CHECKS,
+    *meaning.CHECKS,
     *numerics.CHECKS,
     *gradients.CHECKS,
     *dtypes.CHECKS,
-    *batches.CHECKS,
     *degenerate.CHECKS,
-    *state.CHECKS,
+    *direction.CHECKS,
+    *minimum.CHECKS,
+    *calibration.CHECKS,
     *owned.CHECKS,
     *saved.CHECKS,
     *tools.CHECKS,

@@ -39,8 +39,9 @@ class Outcome:
 
     @property
     def number(self) -> float:
-        """The value; nan where there is none."""
-        return float("nan") if self.value is None or self.value.numel() != 1 else float(self.value)
+        """The value; nan where there is none, or a complex one."""
+        none = self.value is None or self.value.numel() != 1 or self.value.is_complex()
+        return float("nan") if none or self.value is None else float(self.value)
 
     @property
     def slope(self) -> float:

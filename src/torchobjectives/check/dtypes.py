@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._culprit import POLYNOMIAL, Culprit, backward_culprit, forward_culprit
-from torchobjectives.check._probes import saying_truth
+from torchobjectives.check._far import saying_truth
 from torchobjectives.check._report import Finding, Level, number
 from torchobjectives.check._subject import Outcome, Subject
 from torchobjectives.check._trace import Place, Trace

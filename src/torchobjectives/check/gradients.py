@@ -11,9 +11,9 @@ from torch import Tensor
 
 from torchobjectives.check import _stops
 from torchobjectives.check._check import Check, check
+from torchobjectives.check._far import saying_truth
 from torchobjectives.check._kinds import plausible
 from torchobjectives.check._path import Account, Jump, Line, Slopes, account, jump_in, slopes_at
-from torchobjectives.check._probes import saying_truth
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
 from torchobjectives.check.structure import spelt, stopping

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._culprit import DIVISIONS, LOGS, POWERS, Culprit, backward_culprit, forward_culprit
-from torchobjectives.check._probes import Probe, coinciding, far
+from torchobjectives.check._far import Probe, coinciding, far
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Outcome, Subject
 

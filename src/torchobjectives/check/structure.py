@@ -40,7 +40,8 @@ STOPS = (*READS, *STEPS, *COMPARISONS)
 def runs(subject: Subject) -> Iterator[Finding]:
     """The loss takes the example."""
     error = subject.example.error
-    if error is None:
+    # Of logits where probabilities are wanted a check of the meaning says more.
+    if error is None or "all elements of input should be between 0 and 1" in str(error):
         return
     if subject.example.backward and subject.changed:
         return  # that is what breaks the backward pass, and it is found as such
@@ -93,6 +94,8 @@ def _said(tensor: Tensor) -> str:
 def one_number(subject: Subject) -> Iterator[Finding]:
     """The loss is one number."""
     outcome = subject.example
+    if outcome.error is not None and not outcome.backward:
+        return
     if outcome.value is None:
         given = type(outcome.returned).__name__
         inside = (
