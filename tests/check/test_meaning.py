@@ -67,6 +67,13 @@ def test_certain_kinds_make_errors() -> None:
     assert [finding.level for finding in said.findings] == ["error"]
 
 
+@pytest.mark.parametrize("name", ["doubled_given", "classes_viewed_given", "difference_only_given"])
+def test_faults_of_certain_kinds_are_errors(name: str) -> None:
+    make, example, code, arguments = FAULTY[name]
+    found = report(make(), example(), arguments)
+    assert code in {finding.code for finding in found.errors}, str(found)
+
+
 def test_words_name_the_numbers() -> None:
     found = report(faulty_meaning.twice_softmax, (drawn(16, 4), classes(4, 16)), {})
     (finding,) = found.errors

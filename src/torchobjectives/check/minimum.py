@@ -130,16 +130,15 @@ def _is_penalised(subject: Subject) -> bool:
             sides = [{name for name, ids in raw.items() if one in ids} for one in pair]
             met = met or (len(sides[0]) == len(sides[1]) == 1 and sides[0] != sides[1])
         alone = alone or (call.sources == {"y_pred"} and call.name in STATISTICS)
-    return met and alone and not subject.sure
+    return met and alone
 
 
 def _where(subject: Subject, truth: Tensor, at: Tensor, name: str, near: bool) -> tuple[str, Level]:
     """Where the minimum is, in words, and how grave that is."""
     level: Level = subject.level("error", "warning")
     if near and name.startswith("y_true shifted"):
-        ahead = not name.endswith("axis 0") or truth.ndim == 1
         # Along the steps of a sequence the next one may be what is predicted.
-        return f", at {name}", "note" if ahead and not subject.sure and truth.ndim > 1 else level
+        return f", at {name}", level if name.endswith("axis 0") else "note"
     goal, place = truth.flatten().double(), at.flatten().double()
     order = goal.argsort()
     goal, place = goal[order], place[order]
@@ -147,7 +146,7 @@ def _where(subject: Subject, truth: Tensor, at: Tensor, name: str, near: bool) -
     if rest < 1e-3:
         said = f", at about {number(slope)} * y_true {'+' if offset >= 0 else '-'} {number(abs(offset))}"
         units = not 0.3 < abs(slope) < 3.4 or _owns_numbers(subject) or _standardises(subject)
-        return said, "note" if slope > 0 and units and not subject.sure else level
+        return said, "note" if slope > 0 and units else level
     steps = place.diff()
     inner = steps[goal.diff() > 1e-6 * float(goal.abs().max())]
     cut = max(1, len(inner) // 4)
