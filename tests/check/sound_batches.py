@@ -353,7 +353,7 @@ def tied_times_and_events() -> tuple[Tensor, Tensor]:
     return drawn(16), torch.stack([classes(6, 16).float(), 1 - bits(16)], 1)
 
 
-SOUND_BATCHES: dict[str, Row] = {
+SOUND: dict[str, Row] = {
     "energy_distance": (lambda: energy_distance, lambda: (drawn(16), drawn(16, seed=5)), {}),
     "energy_distance_short": (lambda: energy_distance_short, lambda: (drawn(16), drawn(16, seed=5)), {}),
     "kernel_distance": (lambda: kernel_distance, lambda: (drawn(12, 3), drawn(12, 3, seed=5)), {}),

@@ -234,7 +234,8 @@ def ordered(y_pred: Tensor, y_true: Tensor) -> Tensor:
 
 def parts_of_mask(y_pred: Tensor, y_true: Tensor) -> Tensor:
     """A mask of bools, used as one."""
-    return F.softplus(-y_pred[y_true]).sum() / y_true.sum().clamp(min=1) + F.softplus(y_pred[~y_true]).mean()
+    positive = F.softplus(-y_pred[y_true]).sum() / y_true.sum().clamp(min=1)
+    return positive + F.softplus(y_pred[~y_true]).sum() / (~y_true).sum().clamp(min=1)
 
 
 def unequal_lengths(y_pred: Tensor, y_true: Tensor) -> Tensor:

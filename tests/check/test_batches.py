@@ -4,7 +4,7 @@ import pytest
 
 from tests.check.faulty_batches import FAULTY
 from tests.check.sound import SOUND
-from tests.check.sound_batches import SOUND_BATCHES
+from tests.check.sound_batches import SOUND as MORE
 from torchobjectives.check import batches, degenerate, structure
 from torchobjectives.check._door import examined
 from torchobjectives.check._report import LossReport
@@ -26,7 +26,7 @@ def test_the_fault_is_found(name: str) -> None:
     assert code in {finding.code for finding in accused}, str(found)
 
 
-@pytest.mark.parametrize("name", {**SOUND, **SOUND_BATCHES})
+@pytest.mark.parametrize("name", {**SOUND, **MORE})
 def test_what_is_sound_is_clean(name: str) -> None:
-    found = report(*{**SOUND, **SOUND_BATCHES}[name])
+    found = report(*{**SOUND, **MORE}[name])
     assert found, str(found)

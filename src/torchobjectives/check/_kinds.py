@@ -130,7 +130,7 @@ def _true_kind(subject: Subject) -> str | None:
             return None
         if y_true.ndim > 1 and bool((y_true >= 0).all()) and _sums_to_one(y_true):
             return "probabilities"
-        return "values"
+        return None if _marks_gaps(live) else "values"
     if class_axis(subject) is None or live.dtype == torch.bool or bool((live < 0).any()):
         return None
     if relabelled(subject):
@@ -138,6 +138,12 @@ def _true_kind(subject: Subject) -> str | None:
     axis = class_axis(subject)
     assert axis is not None
     return "class_indices" if int(live.max()) < y_pred.shape[axis] else None
+
+
+def _marks_gaps(live: Tensor) -> bool:
+    """Whether it is a truth of 0 and 1 in which a third number says that nothing is known: those are no values."""
+    found = set(live.flatten()[:10_000].tolist())
+    return len(found) == 3 and {0.0, 1.0} < found and all(value == round(value) for value in found)
 
 
 def _ranked(subject: Subject) -> bool:

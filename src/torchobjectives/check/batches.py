@@ -73,7 +73,7 @@ def _as(subject: Subject, tensor: Tensor) -> Tensor:
 
 def _order_is_meant(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
     """Whether places in the batch are the truth: views stacked, rows pointed to, or ties that a sort breaks."""
-    if _points_to_rows(subject, y_pred, y_true):
+    if _points_to_rows(subject, y_pred, y_true) or subject.trace.first("flip", source="y_true"):
         return True
     others = [y_true.flip(0), y_true.roll(1, 0), y_true[:1].expand_as(y_true)]
     at = subject.value(y_pred, y_true)
@@ -96,8 +96,12 @@ def _points_to_rows(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
         return False
     order = torch.randperm(len(y_true), generator=torch.Generator().manual_seed(7)).to(y_true.device)
     moved = order.argsort()[y_true[order].long()].to(y_true.dtype)
-    at, there = subject.value(y_pred, y_true), subject.value(y_pred[order], moved)
-    return math.isfinite(there) and not apart(at, there, 10 * tolerance(subject))
+    places = [y_pred[order]]
+    if y_pred.ndim > 1 and y_pred.shape[1] == len(y_true):
+        places.append(places[0][:, order])  # a matrix of similarities, of each sample to each
+    at = subject.value(y_pred, y_true)
+    there = [subject.value(place, moved) for place in places]
+    return any(math.isfinite(value) and not apart(at, value, 10 * tolerance(subject)) for value in there)
 
 
 def _is_time_major(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:

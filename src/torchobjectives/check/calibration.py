@@ -134,8 +134,10 @@ def hyper_parameters(subject: Subject) -> Iterator[Finding]:
             continue
         ratios = [new / old for new, old in zip(after, before, strict=True)]
         alike = max(ratios) - min(ratios) <= 1e-4 * abs(ratios[0])
-        if name.startswith("alpha") and alike and abs(ratios[0] - 2) < 1e-4:
-            value = float(getattr(subject.module, name))
+        value = getattr(subject.module, name)
+        single = not isinstance(value, Tensor) or value.numel() == 1
+        if name.startswith("alpha") and single and alike and abs(ratios[0] - 2) < 1e-4:
+            value = float(value)
             yield Finding(
                 "hyper-parameter",
                 "note",

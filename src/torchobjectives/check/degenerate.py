@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from torchobjectives._loss import Loss
 from torchobjectives.check._batch import MANY, apart, sampled
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._kinds import class_axis, plausible, right, signs
@@ -149,11 +148,8 @@ def slope_on_empty_truth(subject: Subject) -> Iterator[Finding]:
 
 
 def _is_of_masks(subject: Subject) -> bool:
-    """Whether a sample is a mask, of which many are empty; a batch of labels without a positive one is rare.
-
-    Of ours each says what it does with no positive.
-    """
-    return subject.y_true[0].numel() >= MASK and not isinstance(subject.original, Loss)
+    """Whether a sample is a mask, of which many are empty; a batch of labels without a positive one is rare."""
+    return subject.y_true[0].numel() >= MASK
 
 
 def _is_satisfied(subject: Subject, value: float) -> bool:
