@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+import torch
 
+from tests.cases import CASES, Case, Variant, generator
 from tests.check import (
     faulty_batches,
     faulty_meaning,
@@ -16,7 +18,7 @@ from tests.check import (
     sound_numerics,
     sound_state,
 )
-from tests.check.torch_losses import JUDGEMENTS, TORCH
+from tests.check.torch_losses import PAGE, page
 from tests.test_contract import REPRESENTATIVES
 from torchobjectives.check import CODES, LossReport, check_loss
 from torchobjectives.check._door import CHECKS, STUMBLED, checked_pairs, examined
@@ -96,12 +98,8 @@ def test_finds(row: faulty_structure.Faulty) -> None:
     assert set(map(str.strip, code.split("|"))) & {finding.code for finding in report.findings}, str(report)
 
 
-@pytest.mark.parametrize("name", TORCH)
-def test_torch(name: str) -> None:
-    make, example, arguments = TORCH[name]
-    report = check_loss(make(), *example(), on_fail="return", **arguments)
-    serious = {finding.code for finding in (*report.errors, *report.warnings)}
-    assert serious == {code for loss, code in JUDGEMENTS if loss == name and JUDGEMENTS[loss, code].serious}
+def test_torch_is_as_the_page_says() -> None:
+    assert page() == PAGE.read_text(encoding="utf-8")
 
 
 OWN = [

@@ -1,6 +1,7 @@
 """The 23 losses of torch.nn, each with an example; those of several inputs take them packed into y_pred.
 
-``TORCH[name] = (make, example, arguments)``. ``JUDGEMENTS`` says of each finding what it is.
+``TORCH[name] = (make, example, arguments)``. ``JUDGEMENTS`` says of each finding what it is. ``./dev python -m
+tests.check.torch_losses`` writes docs/check/torch.md.
 """
 
 from collections.abc import Callable
@@ -131,3 +132,61 @@ TORCH: dict[str, Row] = {
         {},
     ),
 }
+
+
+class Judgement(NamedTuple):
+    """What a finding on a loss of torch's is."""
+
+    serious: bool
+    words: str
+
+
+JUDGEMENTS: dict[tuple[str, str], Judgement] = {
+    ("AdaptiveLogSoftmaxWithLoss", "no-vmap"): Judgement(False, "True: it gathers the rows of each cluster."),
+    ("AdaptiveLogSoftmaxWithLoss", "no-compile"): Judgement(False, "True: the sizes of its clusters depend on y_true."),
+    ("CTCLoss", "no-double-backward"): Judgement(False, "True: torch has no second derivative of CTC."),
+    ("CTCLoss", "no-compile"): Judgement(False, "True of targets whose lengths are tensors."),
+    ("GaussianNLLLoss", "no-vmap"): Judgement(False, "True: it reads whether a variance is below 0."),
+    ("GaussianNLLLoss", "no-compile"): Judgement(False, "True, for the same reason."),
+    ("HingeEmbeddingLoss", "unbounded-below"): Judgement(
+        False, "True of y_pred below 0: it is for distances, which have a least value, and does not check that."
+    ),
+    ("SoftMarginLoss", "nan-at-extremes"): Judgement(
+        True,
+        "True: log(1 + exp(300)) overflows in float32, though its value is 300. "
+        "`soft_margin_loss` of this library, and `F.softplus(-y_true * y_pred)`, are exact.",
+    ),
+}
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "check" / "torch.md"
+
+
+def page() -> str:
+    """What check_loss finds of torch's losses, as the page says it."""
+    from torchobjectives import check_loss
+
+    rows = []
+    for name, (make, example, arguments) in TORCH.items():
+        findings = check_loss(make(), *example(), on_fail="return", **arguments).findings
+        if not findings:
+            rows.append(f"| `{name}` | none | |")
+        for finding in findings:
+            words = JUDGEMENTS[name, finding.code].words
+            rows.append(f"| `{name}` | {finding.level}: `{finding.code}` | {words} |")
+    return "\n".join(
+        [
+            "# The losses of torch.nn",
+            "",
+            "What [`check_loss`](index.md) finds of the 23 losses of `torch.nn` with their defaults, each on one example,",
+            f"with torch {torch.__version__.partition('+')[0]} on the CPU, and what we make of it. Those of several inputs take them packed into",
+            "y_pred. Written by `./dev python -m tests.check.torch_losses`, and compared by the tests.",
+            "",
+            "| loss | finding | judgement |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
