@@ -5,7 +5,8 @@ tests.check.torch_losses`` writes docs/check/torch.md.
 """
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -160,6 +161,17 @@ JUDGEMENTS: dict[tuple[str, str], Judgement] = {
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "check" / "torch.md"
 
 
+HEAD = """# The losses of torch.nn
+
+What [`check_loss`](index.md) finds of the 23 losses of `torch.nn` with their defaults, each on one example, with torch
+{version} on the CPU, and what we make of it. Those of several inputs take them packed into y_pred. Written by
+`./dev python -m tests.check.torch_losses`, and compared by the tests.
+
+| loss | finding | judgement |
+|---|---|---|
+"""
+
+
 def page() -> str:
     """What check_loss finds of torch's losses, as the page says it."""
     from torchobjectives import check_loss
@@ -172,20 +184,8 @@ def page() -> str:
         for finding in findings:
             words = JUDGEMENTS[name, finding.code].words
             rows.append(f"| `{name}` | {finding.level}: `{finding.code}` | {words} |")
-    return "\n".join(
-        [
-            "# The losses of torch.nn",
-            "",
-            "What [`check_loss`](index.md) finds of the 23 losses of `torch.nn` with their defaults, each on one example,",
-            f"with torch {torch.__version__.partition('+')[0]} on the CPU, and what we make of it. Those of several inputs take them packed into",
-            "y_pred. Written by `./dev python -m tests.check.torch_losses`, and compared by the tests.",
-            "",
-            "| loss | finding | judgement |",
-            "|---|---|---|",
-            *rows,
-            "",
-        ]
-    )
+    version = torch.__version__.partition("+")[0]
+    return HEAD.format(version=version) + "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":
