@@ -26,6 +26,7 @@ def test_the_fault_is_found(name: str) -> None:
     assert code in {finding.code for finding in accused}, str(found)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", {**SOUND, **MORE})
 def test_what_is_sound_is_clean(name: str) -> None:
     found = report(*{**SOUND, **MORE}[name])

@@ -39,6 +39,7 @@ def test_faults_are_found(name: str) -> None:
         assert finding.evidence
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", SOUND)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_sound_losses_are_spared(name: str, seed: int) -> None:
@@ -52,6 +53,7 @@ def test_sound_losses_are_spared(name: str, seed: int) -> None:
     assert found, str(found)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("case", BY_NAME.values(), ids=lambda case: case.name)
 def test_our_own_are_spared(case: Case) -> None:
     for variant in case.variants:

@@ -52,6 +52,7 @@ def test_a_fault_is_found(name: str) -> None:
         assert words in found[0].message + found[0].fix
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", SOUND)
 def test_a_sound_loss_is_spared(name: str) -> None:
     report = report_of(SOUND[name])

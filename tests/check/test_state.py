@@ -40,6 +40,7 @@ def test_a_fault_is_found(name: str) -> None:
     assert [finding.code for finding in report.findings if finding.level != "note"] == [code], str(report)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", SOUND)
 def test_a_sound_loss_is_spared(name: str) -> None:
     make, example, arguments = SOUND[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Literal
@@ -135,17 +136,25 @@ def examined(
     found: list[Finding] = []
     skipped: list[Skipped] = []
     ran: list[str] = []
-    with limited(SECONDS):
-        set_kinds(subject, y_pred_kind, y_true_kind)
-    for check in checks:
-        if progress is not None:
-            progress(check.name)
-        outcome = outcome_of(check, subject, {finding.code for finding in found})
-        if isinstance(outcome, Skipped):
-            skipped += [outcome] if outcome.reason else []
-            continue
-        found += outcome
-        ran.append(check.name)
+    # Copies of the loss may warn anew of what it warned of when it was made.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with limited(SECONDS):
+                set_kinds(subject, y_pred_kind, y_true_kind)
+        except TimeLimitError:
+            skipped.append(
+                Skipped("kinds", f"to infer them took longer than {SECONDS:g} s", "y_pred_kind, y_true_kind")
+            )
+        for check in checks:
+            if progress is not None:
+                progress(check.name)
+            outcome = outcome_of(check, subject, {finding.code for finding in found})
+            if isinstance(outcome, Skipped):
+                skipped += [outcome] if outcome.reason else []
+                continue
+            found += outcome
+            ran.append(check.name)
     # What a loss of ours says of itself is known, too.
     known = {**(type(subject.original).spec.expected if isinstance(subject.original, Loss) else {}), **(expected or {})}
     kept = [finding for finding in found if finding.code not in known]
@@ -161,7 +170,7 @@ def outcome_of(check: Check, subject: Subject, codes: Set[str]) -> list[Finding]
         return reason
     if check.slow:
         # The alarm in the middle of this import would leave it broken.
-        pass
+        importlib.import_module("torch._dynamo")
     try:
         with limited(SECONDS):
             return list(check.run(subject))
