@@ -1,0 +1,215 @@
+"""What is seen of the loss as the training goes on, against what a guess would cost."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Iterator
+
+from torchobjectives.check._calls import FEW, Part
+from torchobjectives.check._guess import Targets, floor, ignorant, is_mean_over_samples, least
+from torchobjectives.check._kinds import set_kinds
+from torchobjectives.check._look import LOOKS, Look, Signal, varies
+from torchobjectives.check._report import Finding, number
+from torchobjectives.check._subject import Subject
+
+# A first loss is large where it is so many times what a guess costs. Targets that are numbers are seldom centred, and
+# a bias learns a moderate shift by itself.
+LARGE_OF_CLASSES, LARGE_OF_VALUES = 2.5, 10.0
+# So many looks are a plateau if the loss is no lower than in as many before; so many of them are compared with a guess.
+PLATEAU, COMPARED = 10, 5
+RATIO = 100.0
+
+
+class FirstLoss(Signal):
+    """The first loss is far above that of a constant guess."""
+
+    def look(self, look: Look) -> Iterator[Finding]:
+        """Only the first look counts."""
+        for part in look.parts if look.count == 0 else []:
+            subject = part.subject()
+            if subject is None or len(subject.y_pred) < FEW:
+                continue
+            set_kinds(subject, None, None)
+            lowest, guess, first = floor(subject), least(subject, ignorant(subject)), subject.value()
+            if lowest is None or guess is None or not math.isfinite(first) or not is_mean_over_samples(subject):
+                continue
+            values = subject.true_kind in ("values", "counts")
+            above, spread = first - lowest, guess - lowest
+            if spread <= 1e-6 * max(1.0, abs(guess)):
+                continue
+            if above > (LARGE_OF_VALUES if values else LARGE_OF_CLASSES) * spread:
+                yield self._said(look.step, part, subject, first, guess, values)
+
+    def _said(self, step: int, part: Part, subject: Subject, first: float, guess: float, values: bool) -> Finding:
+        largest = float(subject.y_pred.abs().max())
+        said = f"Step {step}: first loss{part.of} {number(first)}, a constant guess would have {number(guess)}: "
+        if values:
+            centre = float(subject.y_true.double().mean())
+            said += f"the targets are shifted (their mean is {number(centre)}), or the first predictions too large "
+            said += f"(up to {number(largest)})."
+            fix = f"Standardise y_true, or start from its mean: nn.init.constant_(model[-1].bias, {number(centre)})"
+        else:
+            said += f"the initial logits are too large (up to {number(largest)}), or the targets shifted."
+            fix = "Standardise the inputs, and start the last layer small: nn.init.normal_(model[-1].weight, std=0.01)"
+        evidence = {"step": step, "first": first, "constant": guess, "largest": largest}
+        return Finding("wrong-minimum", "warning", said, fix, evidence)
+
+
+class Plateau(Signal):
+    """The loss stays where a constant prediction is as good."""
+
+    def __init__(self) -> None:
+        self.means: list[float] = []
+        self.targets: dict[str, Targets] = {}
+        self.pairs: dict[str, list[tuple[float, float, float]]] = {}
+        self.better: set[str] = set()
+
+    def look(self, look: Look) -> Iterator[Finding]:
+        """Compare with a guess where the loss has stopped falling."""
+        if look.count == 0 or not math.isfinite(look.mean):
+            return
+        self.means = [*self.means, look.mean][-2 * PLATEAU :]
+        if len(self.means) < PLATEAU or all(part.name in self.better for part in look.parts):
+            return
+        before, recent = self.means[:-PLATEAU], self.means[-PLATEAU:]
+        full = len(before) == PLATEAU
+        falling = full and statistics.fmean(recent) < statistics.fmean(before) - 2e-3 * abs(statistics.fmean(before))
+        if falling:
+            self.pairs.clear()
+            return
+        for part in look.parts:
+            if part.name not in self.better and (subject := part.subject()) is not None and varies(subject.y_true):
+                yield from self._compared(look.step, part, subject, full)
+
+    def _compared(self, step: int, part: Part, subject: Subject, full: bool) -> Iterator[Finding]:
+        """The loss and that of the constant, which was fitted to other batches, on this batch."""
+        set_kinds(subject, None, None)
+        targets, pairs = self.targets.setdefault(part.name, Targets()), self.pairs.setdefault(part.name, [])
+        constant = targets.constant(subject)
+        targets.add(subject)
+        if not full or constant is None:
+            return
+        lowest, guess, value = floor(subject), subject.value(constant), subject.value()
+        if lowest is None or not all(map(math.isfinite, (guess, value))) or guess <= lowest:
+            return
+        if value - lowest < 0.9 * (guess - lowest):
+            self.better.add(part.name)
+            return
+        pairs.append((value, guess, lowest))
+        if len(pairs) < COMPARED:
+            return
+        self.better.add(part.name)
+        value, guess, lowest = (statistics.fmean(column) for column in zip(*pairs, strict=True))
+        if value - lowest >= 0.995 * (guess - lowest) and is_mean_over_samples(subject):
+            yield _no_better(step, part, subject, value, guess)
+
+
+def _no_better(step: int, part: Part, subject: Subject, value: float, guess: float) -> Finding:
+    pred, true = tuple(subject.y_pred.shape), tuple(subject.y_true.shape)
+    said = f"Step {step}: the loss{part.of} has settled at {number(value)}; "
+    evidence = {"step": step, "loss": value, "constant": guess}
+    return Finding(
+        "wrong-minimum",
+        "warning",
+        f"{said}the model does no better than a constant prediction, {number(guess)}.",
+        "Try the model on one batch until it fits that. If it does not: is the learning rate right, do inputs and "
+        "targets belong together after shuffling, are all layers in the optimizer?",
+        {**evidence, "shapes": (pred, true)},
+    )
+
+
+class OneTerm(Signal):
+    """One term of an objective supplies nearly all of the gradient, from the first step on."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, float] = {}
+        self.seen = 0
+        self.done = False
+
+    def look(self, look: Look) -> Iterator[Finding]:
+        """Compare the gradients that the terms send to what they were given."""
+        if self.done or len(look.parts) < 2:
+            return
+        norms: dict[str, tuple[float, float]] = {}
+        for part in look.parts:
+            subject = part.whole()
+            outcome = None if subject is None else subject.evaluate()
+            if outcome is None or not outcome.is_number or not math.isfinite(outcome.slope) or outcome.slope == 0:
+                self.done = True
+                return
+            norms[part.name] = (outcome.slope, outcome.number)
+            self.first.setdefault(part.name, outcome.number)
+        factors = {part.name: abs(part.factor) for part in look.parts}
+        large = max(norms, key=lambda name: norms[name][0] * factors[name])
+        small = min(norms, key=lambda name: norms[name][0] * factors[name])
+        ratio = norms[large][0] / norms[small][0]
+        weighted = ratio * factors[large] / factors[small] if factors[small] else 0.0
+        # What was meant is spared: a weight that makes it so, and a term that is learnt all the same.
+        learnt = norms[small][1] < 0.5 * self.first[small]
+        self.seen += 1
+        if min(ratio, weighted) <= RATIO or learnt:
+            self.done = True
+        elif self.seen == LOOKS:
+            self.done = True
+            share = weighted / (1 + weighted)
+            balance = factors[large] / weighted
+            yield Finding(
+                "batch-scaling",
+                "warning",
+                f"Step {look.step}: in {LOOKS} looks term {large!r} supplied {100 * share:.4g} % of the gradient at "
+                f"the predictions, {number(weighted)} times that of {small!r}, which went from "
+                f"{number(self.first[small])} to {number(norms[small][1])}.",
+                f"Give both the same reduction (a sum beside a mean?), or balance them: "
+                f"Objective(..., term_weights={{{large!r}: {number(balance)}}})",
+                {"step": look.step, "term": large, "share": share, "ratio": weighted},
+            )
+
+
+class Falling(Signal):
+    """The loss is below 0 and falls as fast as ever, and so it would go on."""
+
+    def __init__(self) -> None:
+        self.means: list[float] = []
+        self.done = False
+
+    def look(self, look: Look) -> Iterator[Finding]:
+        """Six falls in a row, which do not get smaller."""
+        if self.done or look.count == 0:
+            return
+        self.means.append(look.mean)
+        last = self.means[-7:]
+        falls = [before - after for before, after in itertools.pairwise(last)]
+        if len(falls) < 6 or min(falls) <= 0 or last[-1] >= 0 or sum(falls[3:]) < 0.8 * sum(falls[:3]):
+            return
+        if abs(last[-1]) < 10 * max(map(abs, self.means[:2])):
+            return
+        self.done = True
+        part = look.parts[0]
+        if len(look.parts) == 1 and (values := _along(part)) is not None:
+            yield Finding(
+                "unbounded-below",
+                "warning",
+                f"Step {look.step}: the loss is {number(last[-1])} and falls as fast as ever, by {number(falls[-1])} "
+                f"in the last look. Predictions 10, 100 and 1000 times further along would give "
+                f"{', '.join(map(number, values))}: it has no least value.",
+                "Look for a sign that is missing in one branch, or bound the predictions (weight decay, a clipped "
+                "critic) if the loss is meant so.",
+                {"step": look.step, "loss": last[-1], "along": values},
+            )
+
+
+def _along(part: Part) -> list[float] | None:
+    """The losses ever further along the slope, where they fall in proportion to the way."""
+    subject = part.whole()
+    if subject is None:
+        return None
+    outcome = subject.evaluate()
+    if outcome.gradient is None or not outcome.is_number or not outcome.slope > 0:
+        return None
+    unit = outcome.gradient / outcome.gradient.abs().max() * float(1 + subject.y_pred.abs().max())
+    values = [subject.value(subject.y_pred - way * unit) for way in (10, 100, 1000)]
+    falls = [outcome.number - value for value in values]
+    linear = falls[0] > 0 and falls[1] > 5 * falls[0] and falls[2] > 5 * falls[1]
+    return values if linear and all(map(math.isfinite, values)) else None
