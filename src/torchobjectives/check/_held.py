@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from torchobjectives.check._look import LOOKS, Look, Signal, listed
 from torchobjectives.check._report import Finding, counted, number
@@ -94,7 +95,7 @@ def _counted_steps(signal: Parameters) -> Any:
         if counting is not None:
             counting.steps += 1
 
-    handle = torch.optim.optimizer.register_optimizer_step_post_hook(stepped)
+    handle = register_optimizer_step_post_hook(stepped)
     weakref.finalize(signal, handle.remove)
     return handle
 

@@ -17,8 +17,10 @@ from torchobjectives.check._subject import Subject
 # A first loss is large where it is so many times what a guess costs. Targets that are numbers are seldom centred, and
 # a bias learns a moderate shift by itself.
 LARGE_OF_CLASSES, LARGE_OF_VALUES = 2.5, 10.0
-# So many looks are a plateau if the loss is no lower than in as many before; so many of them are compared with a guess.
-PLATEAU, COMPARED = 10, 5
+# Stretches of so many steps; twice so many are a plateau if the loss does not fall; so many are compared with a guess.
+STRETCH, PLATEAU, COMPARED = 50, 10, 5
+# A slope so many times its own error is none by chance.
+CHANCE = 1.5
 RATIO = 100.0
 
 
@@ -62,21 +64,27 @@ class Plateau(Signal):
 
     def __init__(self) -> None:
         self.means: list[float] = []
+        self.since: list[float] = []
+        self.last = 0
         self.targets: dict[str, Targets] = {}
         self.pairs: dict[str, list[tuple[float, float, float]]] = {}
         self.better: set[str] = set()
 
     def look(self, look: Look) -> Iterator[Finding]:
         """Compare with a guess where the loss has stopped falling."""
-        if look.count == 0 or not math.isfinite(look.mean):
+        if look.count == 0:
+            self.last = look.step
             return
-        self.means = [*self.means, look.mean][-2 * PLATEAU :]
+        self.since.append(look.mean)
+        if look.step - self.last < STRETCH:
+            return
+        self.last = look.step
+        self.means = [*self.means, statistics.fmean(self.since)][-2 * PLATEAU :]
+        self.since = []
         if len(self.means) < PLATEAU or all(part.name in self.better for part in look.parts):
             return
-        before, recent = self.means[:-PLATEAU], self.means[-PLATEAU:]
-        full = len(before) == PLATEAU
-        falling = full and statistics.fmean(recent) < statistics.fmean(before) - 2e-3 * abs(statistics.fmean(before))
-        if falling:
+        full = len(self.means) == 2 * PLATEAU
+        if full and is_falling(self.means):
             self.pairs.clear()
             return
         for part in look.parts:
@@ -104,6 +112,19 @@ class Plateau(Signal):
         value, guess, lowest = (statistics.fmean(column) for column in zip(*pairs, strict=True))
         if value - lowest >= 0.995 * (guess - lowest) and is_mean_over_samples(subject):
             yield _no_better(step, part, subject, value, guess)
+
+
+def is_falling(means: list[float]) -> bool:
+    """Whether a line through the means falls, by more than chance.
+
+    >>> is_falling([4.0, 3.9, 3.9, 3.7]), is_falling([4.0, 3.9, 4.1, 4.0])
+    (True, False)
+    """
+    steps = range(len(means))
+    slope, start = statistics.linear_regression(steps, means)
+    left = sum((mean - start - slope * step) ** 2 for step, mean in zip(steps, means, strict=True))
+    width = sum((step - statistics.fmean(steps)) ** 2 for step in steps)
+    return slope < -CHANCE * math.sqrt(left / max(len(means) - 2, 1) / width)
 
 
 def _no_better(step: int, part: Part, subject: Subject, value: float, guess: float) -> Finding:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ FIXES |= dict.fromkeys(("__rtruediv__", "mean", "nanmean", "div_", "__itruediv__
 FIXES |= dict.fromkeys(("rsqrt", "std", "var", "std_mean"), FIXES["sqrt"])
 FIXES |= dict.fromkeys(("cdist", "linalg_vector_norm", "vector_norm", "pairwise_distance"), FIXES["norm"])
 FIXES |= dict.fromkeys(("__pow__", "__rpow__", "pow_", "float_power"), FIXES["pow"])
+SLOWER = "A smaller learning rate, or torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"
 # How much is called again at most, in numbers of y_pred.
 MOST = 2**24
 
@@ -114,7 +115,7 @@ def _came_broken(said: str, evidence: dict[str, Any], part: Part, now: Step, bef
         "error",
         f"{said} The step before, the loss was {number(before.value)} and predictions went up to {number(largest)}: "
         "the training diverged, the loss did not.",
-        "A smaller learning rate, or torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)",
+        SLOWER,
         {**evidence, "before": before.value, "largest": largest},
     )
 
@@ -141,23 +142,26 @@ def _bad_gradient(said: str, evidence: dict[str, Any], part: Part, before: Step)
 
 
 def _backward(subject: Subject) -> tuple[str, Place | None]:
-    """The call whose derivative gave the first nan, by anomaly mode; of an inf none is named."""
+    """The call from which a gradient that is finite comes out as one that is not."""
     y_pred = subject.y_pred.clone().requires_grad_()
     trace = Trace({"y_pred": y_pred})
-    text = ""
-    with surroundings(0, y_pred), torch.autograd.set_detect_anomaly(True):
-        try:
-            with trace:
-                value = subject.copy()(y_pred, subject.y_true.clone())
-            torch.autograd.grad(value, [y_pred])
-        except Exception as error:
-            text = str(error)
-    named = re.search(r"Function '(\w+?)Backward\d*' returned nan", text)
-    if named is None:
-        return "", None
-    name = re.sub(r"(?<!^)(?=[A-Z])", "_", named[1]).lower()
-    calls = [call for call in trace.calls if call.name.strip("_") in (name, name.rpartition("_")[2])]
-    return (calls[-1].name.strip("_"), calls[-1].place) if calls else (name, None)
+    bad: set[int] = set()
+
+    def note(tensor: Tensor) -> None:
+        key = id(tensor)  # the trace keeps them all
+        tensor.register_hook(lambda gradient: None if gradient.isfinite().all() else bad.add(key))  # type: ignore
+
+    with surroundings(0, y_pred), suppress(Exception):
+        with trace:
+            value = subject.copy()(y_pred, subject.y_true.clone())
+        through = {id(tensor): tensor for call in trace.calls for tensor in call.outputs if tensor.requires_grad}
+        for tensor in {id(y_pred): y_pred, **through}.values():
+            note(tensor)
+        torch.autograd.grad(value, [y_pred])
+    for call in reversed(trace.calls):
+        if any(id(tensor) in bad for tensor in call.inputs) and not any(id(tensor) in bad for tensor in call.outputs):
+            return call.name.strip("_"), call.place
+    return "", None
 
 
 def _replayed(said: str, part: Part, evidence: dict[str, Any], last: str) -> Finding | None:
@@ -168,7 +172,7 @@ def _replayed(said: str, part: Part, evidence: dict[str, Any], last: str) -> Fin
     value = subject.value()
     if math.isfinite(value) or subject.evaluate(gradient=False).value is None:
         return None
-    call = _culprit(subject.trace.calls)
+    call = _culprit(subject.traced(subject.y_pred, subject.y_true).calls)
     sample = _sample(subject, call)
     y_pred, count = subject.y_pred, len(subject.y_pred) if subject.y_pred.ndim else 1
     largest = _largest(y_pred if sample is None else y_pred[sample])
@@ -179,14 +183,25 @@ def _replayed(said: str, part: Part, evidence: dict[str, Any], last: str) -> Fin
         result = "nan" if given is not None and bool(given.isnan().any()) else "inf"
         result = "-inf" if given is not None and result == "inf" and bool((given == -math.inf).any()) else result
         cause += f", and `{call.name.strip('_')}()` gave {result}{f' at {call.place}' if call.place else ''}"
-    code, level, fix = _kind(subject, call)
+    if math.isfinite(beyond := _wider(subject)):
+        cause += f". It is {number(beyond)} in float64: the training diverged"
+    code, level, fix = _kind(subject, call, math.isfinite(beyond))
     evidence = {**evidence, "sample": sample, "largest": largest, "call": call.name.strip("_") if call else None}
     evidence["place"] = str(call.place) if call else None
     return Finding(code, level, f"{said}{part.of}{where}{cause}.{last}", fix, evidence)
 
 
-def _kind(subject: Subject, call: Call | None) -> tuple[str, Level, str]:
+def _wider(subject: Subject) -> float:
+    """The loss in float64, where that is only too large for float32; nan where it is not."""
+    y_true = subject.y_true.double() if subject.y_true.is_floating_point() else subject.y_true
+    value = subject.value(subject.y_pred.double(), y_true, loss=subject.copy(torch.float64))
+    return value if abs(value) > torch.finfo(torch.float32).max else math.nan
+
+
+def _kind(subject: Subject, call: Call | None, diverged: bool) -> tuple[str, Level, str]:
     """The code, its level and the fix."""
+    if diverged:
+        return "nan-at-extremes", "error", SLOWER
     if subject.y_pred.dtype in (torch.float16, torch.bfloat16) and math.isfinite(subject.value(subject.y_pred.float())):
         half = str(subject.y_pred.dtype).removeprefix("torch.")
         return "half-precision", "error", f"It is finite in float32, and not in {half}: loss(y_pred.float(), y_true)"

@@ -15,9 +15,10 @@ from torch.optim import Optimizer
 
 from torchobjectives._validate import inside_transform, whole
 from torchobjectives.check._calls import Part, detached, names_of, parts_of, split, undisturbed
+from torchobjectives.check._look import Look, Signal
 from torchobjectives.check._replay import Step, not_finite
 from torchobjectives.check._report import Finding, counted
-from torchobjectives.check._signals import Look, Signal, signals_of
+from torchobjectives.check._signals import signals_of
 from torchobjectives.check._subject import called
 from torchobjectives.check._trace import is_foreign
 
@@ -174,7 +175,7 @@ class Watch:
         # Of other kinds of tensors (distributed, fake) nobody may ask for a number at will.
         if self.stopped or type(loss) is not Tensor or not loss.requires_grad or loss.numel() != 1:
             return
-        if inside_transform():
+        if inside_transform() or (loss.is_cuda and torch.cuda.is_current_stream_capturing()):
             return
         self.steps += 1
         # A failure to look is no failure of the training.
@@ -191,9 +192,8 @@ class Watch:
         found = self._arrived() if self._arriving is not None else []
         given = (args[0], args[1], (), {}) if len(args) == 2 and not kwargs else split(self._names, args, kwargs)
         looks = self.steps % self.every == 0 or not self._looks
-        if loss.is_cuda and not looks:
-            if not torch.cuda.is_current_stream_capturing():
-                self._arriving = Arriving(loss), self._kept(given)
+        if not looks and on_the_way(loss):
+            self._arriving = Arriving(loss), self._kept(given)
             return found
         value = loss.item()
         found += self._read(value, self._kept(given))
@@ -256,6 +256,11 @@ class Watch:
             self._stop("nothing is to be seen after that")
         elif len(self._found) >= self.most:
             self._stop("enough is said")
+
+
+def on_the_way(loss: Tensor) -> bool:
+    """Whether reading a loss now would mean to wait for the device."""
+    return loss.is_cuda
 
 
 class Arriving:
