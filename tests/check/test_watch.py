@@ -679,8 +679,8 @@ def test_a_loss_that_arrives_late_is_read_at_the_next_step(monkeypatch: pytest.M
     watched = watch(F.mse_loss, every=100, callback=lambda finding: None)
     y_pred, y_true = torch.ones(8, requires_grad=True), torch.zeros(8)
     watched(y_pred, y_true)  # the first look reads it at once
-    watched(y_pred, y_true + 1e30)
+    watched(y_pred, target=y_true + 1e30)
     assert (read, watched.steps) == ([], 2)
-    watched(y_pred, y_true)
+    watched(y_pred, target=y_true)
     assert "Step 2: the loss is inf" in only(watched, "nan-at-extremes").message
     assert read == [math.inf]

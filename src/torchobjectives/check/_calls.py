@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from torchobjectives.check._repeat import is_heavy, is_repeatable
-from torchobjectives.check._subject import Subject
+from torchobjectives.check._subject import Outcome, Subject
 from torchobjectives.objective import BoundObjective, Objective, _item
 
 # Of what is larger the first samples are looked at: a look must not cost as much as a step.
@@ -48,7 +48,7 @@ class Part:
         pred, true = self.y_pred, self.y_true
         if self.rest or self.named or not (isinstance(pred, Tensor) and isinstance(true, Tensor)):
             return False
-        return pred.is_floating_point() and pred.ndim > 0 and true.ndim > 0 and len(pred) == len(true) > 1
+        return pred.is_floating_point() and pred.shape[:1] == true.shape[:1] and pred.shape[:1].numel() > 1
 
     @property
     def again(self) -> Callable[..., Any]:
@@ -58,27 +58,36 @@ class Part:
 
     def detached(self) -> Part:
         """The same without a graph."""
-        rest, named = detached(self.rest), detached(dict(self.named))
-        return replace(self, y_pred=detached(self.y_pred), y_true=self.y_true, rest=rest, named=named)
+        rest, named = (detached(self.rest), detached(dict(self.named))) if self.rest or self.named else ((), {})
+        return Part(self.loss, detached(self.y_pred), self.y_true, rest, named, self.name, self.factor)
 
     def subject(self) -> Subject | None:
         """What can be asked anything: of a large batch its first samples; None where that makes no sense."""
         rows = self.rows if self.plain and is_repeatable(self.loss) else 0
-        return Subject(self.loss, self.y_pred.detach()[:rows], self.y_true.detach()[:rows]) if rows >= 2 else None
+        return Quiet(self.loss, self.y_pred.detach()[:rows], self.y_true.detach()[:rows]) if rows >= 2 else None
 
     def whole(self) -> Subject | None:
         """What can be asked for the loss of this batch again, whatever its other arguments are."""
         tensors = isinstance(self.y_pred, Tensor) and isinstance(self.y_true, Tensor)
         if not tensors or self.y_pred.numel() > LARGE or not is_repeatable(self.loss):
             return None
-        return Subject(self.again, self.y_pred.detach(), self.y_true.detach())
+        return Quiet(self.again, self.y_pred.detach(), self.y_true.detach())
 
     @property
     def rows(self) -> int:
         """How many samples are looked at."""
-        count = len(self.y_pred)
+        count = self.y_pred.shape[0]
         fitting = LARGE * count // max(self.y_pred.numel(), 1)
         return count if fitting >= count else fitting if fitting >= FEW else 0
+
+
+class Quiet(Subject):
+    """What can be asked in the middle of a training, which then goes on as if nobody had."""
+
+    def evaluate(self, *given: Any, **options: Any) -> Outcome:
+        """Call the loss, and leave the random numbers as they are."""
+        with undisturbed():
+            return super().evaluate(*given, **options)
 
 
 class _Again:
@@ -122,7 +131,8 @@ def parts_of(part: Part) -> list[Part]:
     """The loss terms of an objective; of any other loss the one that there is."""
     loss = part.loss.objective if isinstance(part.loss, BoundObjective) else part.loss
     if not isinstance(loss, Objective):
-        return [replace(part, named={name: value for name, value in part.named.items() if value is not None})]
+        named = {name: value for name, value in part.named.items() if value is not None}
+        return [part if len(named) == len(part.named) else replace(part, named=named)]
     by_name = isinstance(part.y_pred, Mapping) and isinstance(part.y_true, Mapping)
 
     def own(value: Any, name: str) -> Any:
@@ -157,7 +167,7 @@ def detached(value: Any) -> Any:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Every generator of random numbers is afterwards what it was: training goes on as if nobody had looked."""
+    """Every generator of random numbers is afterwards what it was, also those that are not torch's."""
     started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count()) if started else ()
     numpy = sys.modules.get("numpy")

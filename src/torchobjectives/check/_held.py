@@ -26,20 +26,19 @@ class Parameters(Signal):
         self.steps = 0
         self.before: dict[str, Tensor] = {}
         self.started = 0
-        self.done = False
         self.handle = _counted_steps(self)
 
     def look(self, look: Look) -> Iterator[Finding]:
         """At the first step the groups, later whether anything moved."""
-        if self.done:
-            return
         if look.count == 0:
             learnt = {name: p for name, p in self.module.named_parameters() if p.requires_grad}
             held = {id(p) for one in self.optimizers for group in one.param_groups for p in group["params"]}
             outside = {name: p for name, p in learnt.items() if id(p) not in held}
             if self.optimizers and outside:
                 self.done = True
+                self.close()
                 yield self._outside(look.step, outside)
+                return
             self.before = {name: p.detach().clone() for name, p in learnt.items() if p.numel() <= 2**20}
             self.started = self.steps
         elif self.steps - self.started >= STEPS_UNMOVED:
@@ -108,8 +107,9 @@ class Devices(Signal):
 
     def look(self, look: Look) -> Iterator[Finding]:
         """Only the first look counts."""
+        self.done = True
         y_pred = look.whole.y_pred
-        if look.count or not isinstance(y_pred, Tensor):
+        if not isinstance(y_pred, Tensor):
             return
         own = [*self.module.named_parameters(), *self.module.named_buffers()]
         # A number on the CPU goes along with a call.
@@ -130,9 +130,15 @@ class Devices(Signal):
 class _Mark:
     """Hangs on a node of a graph, and lives as long as that."""
 
-    def __init__(self, step: int, what: str) -> None:
-        self.step, self.what = step, what
-        self.backward: int | None = None  # at which step
+    def __init__(self, step: int, what: str, past: _Pass) -> None:
+        self.step, self.what, self.past = step, what, past
+
+
+class _Pass:
+    """The backward pass of a step."""
+
+    at: int | None = None
+    """At which step it was; None where it was not, or may be repeated."""
 
 
 class Graphs(Signal):
@@ -140,12 +146,9 @@ class Graphs(Signal):
 
     def __init__(self) -> None:
         self.marks: list[weakref.ref[_Mark]] = []
-        self.done = False
 
     def look(self, look: Look) -> Iterator[Finding]:
         """Hang a mark on this graph, and see which of the earlier ones are still there."""
-        if self.done:
-            return
         if len(self._kept()) >= LOOKS:
             gc.collect()  # a cycle is nobody's
             kept = self._kept()
@@ -153,31 +156,26 @@ class Graphs(Signal):
                 self.done = True
                 yield self._said(look.step, kept)
                 return
-        y_pred = look.whole.y_pred
-        for what, tensor in (("loss", look.loss), ("y_pred", y_pred)):
+        past = _Pass()
+        for what, tensor in (("loss", look.loss), ("y_pred", look.whole.y_pred)):
             if isinstance(tensor, Tensor) and tensor.grad_fn is not None:
-                self._hang(_Mark(look.step, what), tensor, look)
+                mark = _Mark(look.step, what, past)
+                metadata: Any = tensor.grad_fn.metadata  # a dict of the node, which lives as long as it
+                metadata[f"torchobjectives.{id(self)}"] = mark
+                self.marks.append(weakref.ref(mark))
         self.marks = self.marks[-16:]
-
-    def _hang(self, mark: _Mark, tensor: Tensor, look: Look) -> None:
-        assert tensor.grad_fn is not None
-        metadata: Any = tensor.grad_fn.metadata  # a dict of the node, which lives as long as it
-        metadata[f"torchobjectives.{id(self)}"] = mark
-        itself, steps_now = weakref.ref(mark), look.steps_now
+        steps_now = look.steps_now
 
         def passed(gradient: Tensor) -> None:
-            hung = itself()
             # With create_graph the graph is kept on purpose.
-            if hung is not None and not torch.is_grad_enabled():
-                hung.backward = steps_now()
+            past.at = None if torch.is_grad_enabled() else steps_now()
 
-        tensor.register_hook(passed)  # type: ignore[no-untyped-call]
-        self.marks.append(itself)
+        look.loss.register_hook(passed)  # type: ignore[no-untyped-call]
 
     def _kept(self) -> dict[int, _Mark]:
         """The marks that are left of different backward passes: a loop over time has many losses and one pass."""
-        alive = [mark for itself in self.marks if (mark := itself()) is not None and mark.backward is not None]
-        return {mark.backward: mark for mark in reversed(alive) if mark.backward is not None}
+        alive = [mark for itself in self.marks if (mark := itself()) is not None]
+        return {mark.past.at: mark for mark in reversed(alive) if mark.past.at is not None}
 
     def _said(self, step: int, kept: dict[int, _Mark]) -> Finding:
         marks = sorted(kept.values(), key=lambda mark: mark.step)

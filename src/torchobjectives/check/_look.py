@@ -35,6 +35,9 @@ class Look:
 class Signal:
     """One thing that may be seen."""
 
+    done = False
+    """Whether it has nothing more to say."""
+
     def look(self, look: Look) -> Iterator[Finding]:
         """Look, and say what is found."""
         raise NotImplementedError

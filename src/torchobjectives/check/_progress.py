@@ -29,19 +29,24 @@ class FirstLoss(Signal):
 
     def look(self, look: Look) -> Iterator[Finding]:
         """Only the first look counts."""
-        for part in look.parts if look.count == 0 else []:
+        self.done = True
+        for part in look.parts:
             subject = part.subject()
             if subject is None or len(subject.y_pred) < FEW:
                 continue
             set_kinds(subject, None, None)
-            lowest, guess, first = floor(subject), least(subject, ignorant(subject)), subject.value()
-            if lowest is None or guess is None or not math.isfinite(first) or not is_mean_over_samples(subject):
+            guess, first = least(subject, ignorant(subject)), subject.value()
+            # Most first losses are near that of a guess: then nothing more is asked.
+            if guess is None or not math.isfinite(first) or guess <= 0 or first < 1.6 * guess:
+                continue
+            lowest = floor(subject)
+            # Where the truth is hardly better than a guess, a guess says nothing.
+            if lowest is None or lowest > 0.6 * guess or not is_mean_over_samples(subject):
                 continue
             values = subject.true_kind in ("values", "counts")
             above, spread = first - lowest, guess - lowest
-            if spread <= 1e-6 * max(1.0, abs(guess)):
-                continue
-            if above > (LARGE_OF_VALUES if values else LARGE_OF_CLASSES) * spread:
+            bound = (LARGE_OF_VALUES if values else LARGE_OF_CLASSES) * spread
+            if above > bound and (values or subject.value(0.1 * subject.y_pred) - lowest < bound):
                 yield self._said(look.step, part, subject, first, guess, values)
 
     def _said(self, step: int, part: Part, subject: Subject, first: float, guess: float, values: bool) -> Finding:
@@ -68,6 +73,7 @@ class Plateau(Signal):
         self.last = 0
         self.targets: dict[str, Targets] = {}
         self.pairs: dict[str, list[tuple[float, float, float]]] = {}
+        self.kinds: dict[str, tuple[str | None, str | None]] = {}
         self.better: set[str] = set()
 
     def look(self, look: Look) -> Iterator[Finding]:
@@ -75,13 +81,14 @@ class Plateau(Signal):
         if look.count == 0:
             self.last = look.step
             return
+        self.done = all(part.name in self.better for part in look.parts)
         self.since.append(look.mean)
         if look.step - self.last < STRETCH:
             return
         self.last = look.step
         self.means = [*self.means, statistics.fmean(self.since)][-2 * PLATEAU :]
         self.since = []
-        if len(self.means) < PLATEAU or all(part.name in self.better for part in look.parts):
+        if len(self.means) < PLATEAU:
             return
         full = len(self.means) == 2 * PLATEAU
         if full and is_falling(self.means):
@@ -93,7 +100,10 @@ class Plateau(Signal):
 
     def _compared(self, step: int, part: Part, subject: Subject, full: bool) -> Iterator[Finding]:
         """The loss and that of the constant, which was fitted to other batches, on this batch."""
-        set_kinds(subject, None, None)
+        if part.name not in self.kinds:
+            set_kinds(subject, None, None)
+            self.kinds[part.name] = subject.pred_kind, subject.true_kind
+        subject.pred_kind, subject.true_kind = self.kinds[part.name]
         targets, pairs = self.targets.setdefault(part.name, Targets()), self.pairs.setdefault(part.name, [])
         constant = targets.constant(subject)
         targets.add(subject)
@@ -147,11 +157,11 @@ class OneTerm(Signal):
     def __init__(self) -> None:
         self.first: dict[str, float] = {}
         self.seen = 0
-        self.done = False
 
     def look(self, look: Look) -> Iterator[Finding]:
         """Compare the gradients that the terms send to what they were given."""
-        if self.done or len(look.parts) < 2:
+        if len(look.parts) < 2:
+            self.done = True
             return
         norms: dict[str, tuple[float, float]] = {}
         for part in look.parts:
@@ -193,16 +203,17 @@ class Falling(Signal):
 
     def __init__(self) -> None:
         self.means: list[float] = []
-        self.done = False
 
     def look(self, look: Look) -> Iterator[Finding]:
         """Six falls in a row, which do not get smaller."""
-        if self.done or look.count == 0:
+        if look.count == 0:
             return
         self.means.append(look.mean)
         last = self.means[-7:]
+        if look.mean >= 0:
+            return
         falls = [before - after for before, after in itertools.pairwise(last)]
-        if len(falls) < 6 or min(falls) <= 0 or last[-1] >= 0 or sum(falls[3:]) < 0.8 * sum(falls[:3]):
+        if len(falls) < 6 or min(falls) <= 0 or sum(falls[3:]) < 0.8 * sum(falls[:3]):
             return
         if abs(last[-1]) < 10 * max(map(abs, self.means[:2])):
             return

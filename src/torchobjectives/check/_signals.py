@@ -25,7 +25,8 @@ class Broadcast(Signal):
 
     def look(self, look: Look) -> Iterator[Finding]:
         """Only the first look counts: a shape stays what it is."""
-        for part in look.parts if look.count == 0 else []:
+        self.done = True
+        for part in look.parts:
             if not part.plain or part.y_pred.numel() != part.y_true.numel() or part.y_pred.numel() > 4096:
                 continue
             pred, true = tuple(part.y_pred.shape), tuple(part.y_true.shape)
@@ -57,10 +58,13 @@ class ConstantPredictions(Signal):
     def look(self, look: Look) -> Iterator[Finding]:
         """Not at the first step: a last layer may start at 0."""
         for part in look.parts if look.count else []:
-            if not part.plain or len(part.y_pred) < FEW:
+            if not part.plain or part.y_pred.shape[0] < FEW:
                 continue
-            rows = part.rows
-            y_pred = part.y_pred.detach()[:rows] if rows else part.y_pred.detach()[:2]
+            # Of nearly all models the first two differ, and the others need not be asked.
+            if not torch.equal(part.y_pred[0], part.y_pred[1]):
+                self.seen[part.name] = 0
+                continue
+            y_pred = part.y_pred.detach()[: part.rows or 2]
             spread, largest = float((y_pred - y_pred[:1]).abs().max()), float(y_pred[0].abs().max())
             same = spread <= 1e-6 * largest and varies(part.y_true[: len(y_pred)])
             self.seen[part.name] = self.seen.get(part.name, 0) + 1 if same else 0
@@ -85,6 +89,7 @@ class Probabilities(Signal):
 
     def look(self, look: Look) -> Iterator[Finding]:
         """Rows that sum to 1 are seen at once; single probabilities only when they reach both ends."""
+        self.done = all(self.seen.get(part.name, 0) >= LOOKS for part in look.parts)
         for part in look.parts:
             if not part.plain or self.seen.get(part.name, 0) >= LOOKS:
                 continue
@@ -149,19 +154,20 @@ class DeadOutputs(Signal):
 
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}
-        self.shares: dict[str, tuple[float, Tensor, Part]] = {}
-        self.done: set[str] = set()
+        # What the last look's backward pass gave: the share, and where it matters which they are, and of what.
+        self.shares: dict[str, tuple[float, Tensor | None, Part]] = {}
+        self.told: set[str] = set()
 
     def look(self, look: Look) -> Iterator[Finding]:
         """Say what came of the gradient of the last look, and wait for that of this one."""
         for name, (share, dead, part) in self.shares.items():
-            self.seen[name] = self.seen.get(name, 0) + 1 if share > 0.5 else 0
-            if self.seen[name] == LOOKS:
-                self.done.add(name)
+            self.seen[name] = self.seen.get(name, 0) + 1 if dead is not None else 0
+            if self.seen[name] == LOOKS and dead is not None:
+                self.told.add(name)
                 yield from self._matters(look.step, part, share, dead)
         self.shares.clear()
         for part in look.parts:
-            if part.plain and part.rows and part.name not in self.done and part.y_pred.requires_grad:
+            if part.plain and part.name not in self.told and part.y_pred.requires_grad and part.rows:
                 self._wait(part.y_pred, part.detached())
 
     def _wait(self, y_pred: Tensor, part: Part) -> None:
@@ -170,8 +176,9 @@ class DeadOutputs(Signal):
         def seen(gradient: Tensor) -> None:
             signal = itself()
             if signal is not None:
-                dead = gradient.detach()[: part.rows] == 0
-                signal.shares[part.name] = (float(dead.double().mean()), dead, part)
+                share = 1 - int(torch.count_nonzero(gradient)) / max(gradient.numel(), 1)
+                dead = gradient.detach()[: part.rows] == 0 if share > 0.5 else None
+                signal.shares[part.name] = (share, dead, part)
 
         y_pred.register_hook(seen)  # type: ignore[no-untyped-call]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from torchobjectives._validate import inside_transform, whole
+from torchobjectives._validate import whole
 from torchobjectives.check._calls import Part, detached, names_of, parts_of, split, undisturbed
 from torchobjectives.check._look import Look, Signal
 from torchobjectives.check._replay import Step, not_finite
@@ -25,8 +25,8 @@ from torchobjectives.check._trace import is_foreign
 # What has more numbers is not kept until the next step: it would be memory that the model needs.
 KEPT = 2**20
 Callback: TypeAlias = Callable[[Finding], None]
-Given: TypeAlias = tuple[Any, Any, tuple[Any, ...], Mapping[str, Any]]
-Kept: TypeAlias = tuple[int, Given]
+# A step, and what the loss was called with: y_pred, y_true and the rest by place and by name.
+Kept: TypeAlias = tuple[int, Any, Any, tuple[Any, ...], Mapping[str, Any]]
 
 
 class LossWarning(UserWarning):
@@ -114,9 +114,9 @@ class Watch:
         self.stopped: str | None = None
         """Why nothing is watched any longer; None while it is."""
         self._found: list[Finding] = []
-        self._looks = 0
-        self._sum, self._count = 0.0, 0
-        self._last: tuple[int, Given, float] | None = None
+        # How many looks there were, at which step the last was and the next will be, and the losses since.
+        self._looks, self._looked, self._next, self._sum = 0, 0, 1, 0.0
+        self._last: tuple[float, Kept] | None = None
         self._arriving: tuple[Arriving, Kept] | None = None
         self._over = False
         self._names = names_of(loss)
@@ -171,13 +171,17 @@ class Watch:
             self._handle.remove()
 
     def _after(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
-        """What is done after each call of the loss: as little as can be."""
+        """What is done after each call of the loss: in most steps as little as can be."""
         # Of other kinds of tensors (distributed, fake) nobody may ask for a number at will.
-        if self.stopped or type(loss) is not Tensor or not loss.requires_grad or loss.numel() != 1:
+        if self.stopped or type(loss) is not Tensor or not loss.requires_grad or loss.numel() != 1 or transforming():
             return
-        if inside_transform() or (loss.is_cuda and torch.cuda.is_current_stream_capturing()):
-            return
-        self.steps += 1
+        step = self.steps = self.steps + 1
+        if step != self._next and loss.is_cpu and len(args) == 2 and not kwargs:
+            value, y_pred = loss.item(), args[0]
+            if value - value == 0.0 and type(y_pred) is Tensor:
+                self._sum += value
+                self._last = (value, (step, y_pred.detach(), args[1], (), {})) if y_pred.numel() <= KEPT else None
+                return
         # A failure to look is no failure of the training.
         try:
             found = self._seen(args, kwargs, loss)
@@ -189,39 +193,41 @@ class Watch:
 
     def _seen(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Tensor) -> list[Finding]:
         """Read the loss; at some steps look at the rest."""
+        if loss.is_cuda and torch.cuda.is_current_stream_capturing():
+            return []
         found = self._arrived() if self._arriving is not None else []
-        given = (args[0], args[1], (), {}) if len(args) == 2 and not kwargs else split(self._names, args, kwargs)
-        looks = self.steps % self.every == 0 or not self._looks
+        looks = self.steps >= self._next
+        given = (*args, (), {}) if len(args) == 2 and not kwargs else split(self._names, args, kwargs)
         if not looks and on_the_way(loss):
-            self._arriving = Arriving(loss), self._kept(given)
+            self._arriving = Arriving(loss), self._kept(*given)
             return found
         value = loss.item()
-        found += self._read(value, self._kept(given))
+        found += self._read(value, self._kept(*given))
         if looks and math.isfinite(value):
             found += self._look(value, Part(self.loss, *given), loss)
         return found
 
-    def _kept(self, given: Given) -> Kept:
+    def _kept(self, y_pred: Any, y_true: Any, rest: tuple[Any, ...], named: Mapping[str, Any]) -> Kept:
         """What is needed to call the loss again, without graphs."""
-        y_pred, y_true, rest, named = given
         y_pred = y_pred.detach() if type(y_pred) is Tensor else detached(y_pred)
-        return self.steps, (y_pred, y_true, detached(rest) if rest else rest, detached(named) if named else named)
+        if rest or named:
+            rest, named = detached(rest), detached(named)
+        return self.steps, y_pred, y_true, rest, named
 
     def _read(self, value: float, kept: Kept) -> list[Finding]:
         """Take in a loss; one that is not finite is the end of it."""
         if math.isfinite(value):
-            self._sum, self._count = self._sum + value, self._count + 1
-            y_pred = kept[1][0]
-            small = type(y_pred) is not Tensor or y_pred.numel() <= KEPT
-            self._last = (*kept, value) if small else None
+            self._sum += value
+            y_pred = kept[1]
+            self._last = (value, kept) if type(y_pred) is not Tensor or y_pred.numel() <= KEPT else None
             return []
         self._over = True
-        step, given = kept
-        before = None
-        if self._last is not None:
-            before = Step(self._last[0], self._last[2], Part(self.loss, *self._last[1]))
+        before = None if self._last is None else self._step(*self._last)
         with undisturbed():
-            return [not_finite(Step(step, value, Part(self.loss, *given)), before)]
+            return [not_finite(self._step(value, kept), before)]
+
+    def _step(self, value: float, kept: Kept) -> Step:
+        return Step(kept[0], value, Part(self.loss, *kept[1:]))
 
     def _arrived(self) -> list[Finding]:
         """Take in the loss of the step before, which has arrived by now."""
@@ -237,11 +243,13 @@ class Watch:
 
     def _look(self, value: float, part: Part, loss: Tensor) -> list[Finding]:
         """Give every signal a look."""
-        mean = self._sum / self._count if self._count else value
+        mean = self._sum / (self.steps - self._looked)
         look = Look(self.steps, self._looks, value, mean, loss, part, parts_of(part), lambda: self.steps)
-        self._looks, self._sum, self._count = self._looks + 1, 0.0, 0
-        with undisturbed():
-            return [finding for signal in self._signals for finding in signal.look(look)]
+        self._looks, self._looked, self._sum = self._looks + 1, self.steps, 0.0
+        self._next = self.steps - self.steps % self.every + self.every
+        found = [finding for signal in self._signals for finding in signal.look(look)]
+        self._signals = [signal for signal in self._signals if not signal.done]
+        return found
 
     def _say(self, finding: Finding) -> None:
         """Say it, once and not too often."""
@@ -256,6 +264,11 @@ class Watch:
             self._stop("nothing is to be seen after that")
         elif len(self._found) >= self.most:
             self._stop("enough is said")
+
+
+def transforming() -> bool:
+    """Whether a transform of ``torch.func`` runs: its tensors have no numbers yet."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def on_the_way(loss: Tensor) -> bool:
