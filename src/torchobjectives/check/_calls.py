@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import random
 import sys
@@ -24,7 +25,7 @@ LARGE = 2**18
 FEW = 8
 
 
-@dataclass(frozen=True)
+@dataclass
 class Part:
     """A term of a loss, and what it was called with; most losses are one."""
 
@@ -42,7 +43,7 @@ class Part:
         """Which term it is, in a sentence."""
         return f" of term {self.name!r}" if self.name else ""
 
-    @property
+    @functools.cached_property
     def plain(self) -> bool:
         """Whether it is of two tensors, y_pred and y_true, with the samples along their first axis."""
         pred, true = self.y_pred, self.y_true
@@ -73,7 +74,7 @@ class Part:
             return None
         return Quiet(self.again, self.y_pred.detach(), self.y_true.detach())
 
-    @property
+    @functools.cached_property
     def rows(self) -> int:
         """How many samples are looked at."""
         count = self.y_pred.shape[0]
@@ -170,12 +171,12 @@ def undisturbed() -> Iterator[None]:
     """Every generator of random numbers is afterwards what it was, also those that are not torch's."""
     started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count()) if started else ()
-    numpy = sys.modules.get("numpy")
-    state, numpy_state = random.getstate(), numpy.random.get_state() if numpy else None
+    numpy_random = sys.modules.get("numpy.random")
+    state, numpy_state = random.getstate(), numpy_random.get_state() if numpy_random else None
     try:
         with torch.random.fork_rng(devices=devices):
             yield
     finally:
         random.setstate(state)
-        if numpy:
-            numpy.random.set_state(numpy_state)
+        if numpy_random:
+            numpy_random.set_state(numpy_state)

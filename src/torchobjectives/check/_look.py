@@ -15,7 +15,7 @@ from torchobjectives.check._report import Finding
 LOOKS = 3
 
 
-@dataclass(frozen=True)
+@dataclass
 class Look:
     """What there is to see at a step."""
 

@@ -130,11 +130,15 @@ def is_falling(means: list[float]) -> bool:
     >>> is_falling([4.0, 3.9, 3.9, 3.7]), is_falling([4.0, 3.9, 4.1, 4.0])
     (True, False)
     """
-    steps = range(len(means))
-    slope, start = statistics.linear_regression(steps, means)
-    left = sum((mean - start - slope * step) ** 2 for step, mean in zip(steps, means, strict=True))
-    width = sum((step - statistics.fmean(steps)) ** 2 for step in steps)
-    return slope < -CHANCE * math.sqrt(left / max(len(means) - 2, 1) / width)
+    count = len(means)
+    half = count // 2
+    if sum(means[half:]) < sum(means[:half]) - 0.05 * abs(sum(means[:half])):
+        return True
+    middle, mean = (count - 1) / 2, sum(means) / count
+    width = sum((step - middle) ** 2 for step in range(count))
+    slope = sum((step - middle) * value for step, value in enumerate(means)) / width
+    left = sum((value - mean - slope * (step - middle)) ** 2 for step, value in enumerate(means))
+    return slope < -CHANCE * math.sqrt(left / max(count - 2, 1) / width)
 
 
 def _no_better(step: int, part: Part, subject: Subject, value: float, guess: float) -> Finding:

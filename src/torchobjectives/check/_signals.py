@@ -175,10 +175,12 @@ class DeadOutputs(Signal):
 
         def seen(gradient: Tensor) -> None:
             signal = itself()
-            if signal is not None:
-                share = 1 - int(torch.count_nonzero(gradient)) / max(gradient.numel(), 1)
-                dead = gradient.detach()[: part.rows] == 0 if share > 0.5 else None
-                signal.shares[part.name] = (share, dead, part)
+            if signal is None:
+                return
+            count = gradient.numel()
+            zeros = count - int(torch.count_nonzero(gradient))
+            dead = gradient.detach()[: part.rows] == 0 if zeros > 0.5 * count else None
+            signal.shares[part.name] = (zeros / max(count, 1), dead, part)
 
         y_pred.register_hook(seen)  # type: ignore[no-untyped-call]
 

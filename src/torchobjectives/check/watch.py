@@ -11,6 +11,8 @@ from typing import Any, Self, TypeAlias, final
 
 import torch
 from torch import Tensor, nn
+from torch._C._functorch import peek_interpreter_stack
+from torch.compiler import is_compiling
 from torch.optim import Optimizer
 
 from torchobjectives._validate import whole
@@ -118,7 +120,7 @@ class Watch:
         self._looks, self._looked, self._next, self._sum = 0, 0, 1, 0.0
         self._last: tuple[float, Kept] | None = None
         self._arriving: tuple[Arriving, Kept] | None = None
-        self._over = False
+        self._keeps, self._over = True, False
         self._names = names_of(loss)
         self._signals: list[Signal] = signals_of(loss, optimizers)
         self._handle = (
@@ -134,7 +136,7 @@ class Watch:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the loss."""
         value = self.loss(*args, **kwargs)
-        if self._handle is None and not torch.compiler.is_compiling():
+        if self._handle is None and not is_compiling():
             self._after(args, kwargs, value)
         return value
 
@@ -173,15 +175,20 @@ class Watch:
     def _after(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
         """What is done after each call of the loss: in most steps as little as can be."""
         # Of other kinds of tensors (distributed, fake) nobody may ask for a number at will.
-        if self.stopped or type(loss) is not Tensor or not loss.requires_grad or loss.numel() != 1 or transforming():
+        if self.stopped or type(loss) is not Tensor or not loss.requires_grad or peek_interpreter_stack() is not None:
             return
-        step = self.steps = self.steps + 1
-        if step != self._next and loss.is_cpu and len(args) == 2 and not kwargs:
+        step = self.steps + 1
+        if step != self._next and loss.ndim == 0 and len(args) == 2 and not kwargs and loss.is_cpu:
             value, y_pred = loss.item(), args[0]
             if value - value == 0.0 and type(y_pred) is Tensor:
+                self.steps = step
                 self._sum += value
-                self._last = (value, (step, y_pred.detach(), args[1], (), {})) if y_pred.numel() <= KEPT else None
+                if self._keeps:
+                    self._last = (value, (step, y_pred.detach(), args[1], (), {}))
                 return
+        if loss.numel() != 1:
+            return
+        self.steps = step
         # A failure to look is no failure of the training.
         try:
             found = self._seen(args, kwargs, loss)
@@ -218,8 +225,7 @@ class Watch:
         """Take in a loss; one that is not finite is the end of it."""
         if math.isfinite(value):
             self._sum += value
-            y_pred = kept[1]
-            self._last = (value, kept) if type(y_pred) is not Tensor or y_pred.numel() <= KEPT else None
+            self._last = (value, kept) if self._keeps else None
             return []
         self._over = True
         before = None if self._last is None else self._step(*self._last)
@@ -244,6 +250,8 @@ class Watch:
     def _look(self, value: float, part: Part, loss: Tensor) -> list[Finding]:
         """Give every signal a look."""
         mean = self._sum / (self.steps - self._looked)
+        # Predictions of the next steps are as large.
+        self._keeps = type(part.y_pred) is not Tensor or part.y_pred.numel() <= KEPT
         look = Look(self.steps, self._looks, value, mean, loss, part, parts_of(part), lambda: self.steps)
         self._looks, self._looked, self._sum = self._looks + 1, self.steps, 0.0
         self._next = self.steps - self.steps % self.every + self.every
@@ -264,11 +272,6 @@ class Watch:
             self._stop("nothing is to be seen after that")
         elif len(self._found) >= self.most:
             self._stop("enough is said")
-
-
-def transforming() -> bool:
-    """Whether a transform of ``torch.func`` runs: its tensors have no numbers yet."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def on_the_way(loss: Tensor) -> bool:
@@ -297,7 +300,7 @@ class _Hook:
         self._watched = watched
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> None:
-        if not torch.compiler.is_compiling():
+        if not is_compiling():
             self._watched._after(args, kwargs, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
