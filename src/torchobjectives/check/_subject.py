@@ -199,7 +199,11 @@ def surroundings(seed: int, y_pred: Tensor) -> Iterator[None]:
     devices = [y_pred.device] if y_pred.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.manual_seed(seed)
+        # torch.manual_seed would also seed the devices that are not restored, and those that are not there yet.
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            with torch.cuda.device(y_pred.device):
+                torch.cuda.manual_seed(seed)
         yield
 
 
