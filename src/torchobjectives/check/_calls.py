@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from torchobjectives.check._repeat import is_heavy, is_repeatable
@@ -168,14 +167,11 @@ def detached(value: Any) -> Any:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Every generator of random numbers is afterwards what it was, also those that are not torch's."""
-    started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    devices = range(torch.cuda.device_count()) if started else ()
+    """The random numbers of Python and numpy are afterwards what they were; of torch's a subject takes care."""
     numpy_random = sys.modules.get("numpy.random")
     state, numpy_state = random.getstate(), numpy_random.get_state() if numpy_random else None
     try:
-        with torch.random.fork_rng(devices=devices):
-            yield
+        yield
     finally:
         random.setstate(state)
         if numpy_random:

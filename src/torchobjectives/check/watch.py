@@ -11,11 +11,10 @@ from typing import Any, Self, TypeAlias, final
 
 import torch
 from torch import Tensor, nn
-from torch._C._functorch import peek_interpreter_stack
 from torch.compiler import is_compiling
 from torch.optim import Optimizer
 
-from torchobjectives._validate import whole
+from torchobjectives._validate import inside_transform, whole
 from torchobjectives.check._calls import Part, detached, names_of, parts_of, split, undisturbed
 from torchobjectives.check._look import Look, Signal
 from torchobjectives.check._replay import Step, not_finite
@@ -111,21 +110,21 @@ class Watch:
     ) -> None:
         self.loss = loss
         self.every, self.most, self.callback = every, most, callback
-        self.steps = 0
-        """How many steps were seen."""
         self.stopped: str | None = None
         """Why nothing is watched any longer; None while it is."""
         self._found: list[Finding] = []
-        # How many looks there were, at which step the last was and the next will be, and the losses since.
-        self._looks, self._looked, self._next, self._sum = 0, 0, 1, 0.0
-        self._last: tuple[float, Kept] | None = None
+        self._looks, self._looked = 0, 0  # how many there were, and at which step the last
         self._arriving: tuple[Arriving, Kept] | None = None
         self._keeps, self._over = True, False
+        self._hook = _Hook(self)
         self._names = names_of(loss)
         self._signals: list[Signal] = signals_of(loss, optimizers)
-        self._handle = (
-            loss.register_forward_hook(_Hook(self), with_kwargs=True) if isinstance(loss, nn.Module) else None
-        )
+        self._handle = loss.register_forward_hook(self._hook, with_kwargs=True) if isinstance(loss, nn.Module) else None
+
+    @property
+    def steps(self) -> int:
+        """How many steps were seen."""
+        return self._hook.steps
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -136,8 +135,8 @@ class Watch:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the loss."""
         value = self.loss(*args, **kwargs)
-        if self._handle is None and not is_compiling():
-            self._after(args, kwargs, value)
+        if self._handle is None:
+            self._hook(None, args, kwargs, value)
         return value
 
     def detach(self) -> None:
@@ -166,29 +165,17 @@ class Watch:
 
     def _stop(self, reason: str) -> None:
         self.stopped = self.stopped or reason
-        self._last, self._arriving = None, None
+        self._hook.on, self._hook.last, self._arriving = False, None, None
         for signal in self._signals:
             signal.close()
         if isinstance(self.loss, nn.Module) and self._handle is not None:
             self._handle.remove()
 
-    def _after(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
-        """What is done after each call of the loss: in most steps as little as can be."""
-        # Of other kinds of tensors (distributed, fake) nobody may ask for a number at will.
-        if self.stopped or type(loss) is not Tensor or not loss.requires_grad or peek_interpreter_stack() is not None:
+    def after(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Tensor) -> None:
+        """What is done after a step of which more is wanted than its number."""
+        if loss.numel() != 1 or inside_transform() or (loss.is_cuda and torch.cuda.is_current_stream_capturing()):
             return
-        step = self.steps + 1
-        if step != self._next and loss.ndim == 0 and len(args) == 2 and not kwargs and loss.is_cpu:
-            value, y_pred = loss.item(), args[0]
-            if value - value == 0.0 and type(y_pred) is Tensor:
-                self.steps = step
-                self._sum += value
-                if self._keeps:
-                    self._last = (value, (step, y_pred.detach(), args[1], (), {}))
-                return
-        if loss.numel() != 1:
-            return
-        self.steps = step
+        self._hook.steps += 1
         # A failure to look is no failure of the training.
         try:
             found = self._seen(args, kwargs, loss)
@@ -200,12 +187,11 @@ class Watch:
 
     def _seen(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Tensor) -> list[Finding]:
         """Read the loss; at some steps look at the rest."""
-        if loss.is_cuda and torch.cuda.is_current_stream_capturing():
-            return []
         found = self._arrived() if self._arriving is not None else []
-        looks = self.steps >= self._next
+        looks = self.steps >= self._hook.next
         given = (*args, (), {}) if len(args) == 2 and not kwargs else split(self._names, args, kwargs)
-        if not looks and on_the_way(loss):
+        # What is large is not kept until the number arrives.
+        if not looks and self._keeps and on_the_way(loss):
             self._arriving = Arriving(loss), self._kept(*given)
             return found
         value = loss.item()
@@ -224,11 +210,11 @@ class Watch:
     def _read(self, value: float, kept: Kept) -> list[Finding]:
         """Take in a loss; one that is not finite is the end of it."""
         if math.isfinite(value):
-            self._sum += value
-            self._last = (value, kept) if self._keeps else None
+            self._hook.sum += value
+            self._hook.last = (value, kept) if self._keeps else None
             return []
         self._over = True
-        before = None if self._last is None else self._step(*self._last)
+        before = None if self._hook.last is None else self._step(*self._hook.last)
         with undisturbed():
             return [not_finite(self._step(value, kept), before)]
 
@@ -249,12 +235,14 @@ class Watch:
 
     def _look(self, value: float, part: Part, loss: Tensor) -> list[Finding]:
         """Give every signal a look."""
-        mean = self._sum / (self.steps - self._looked)
-        # Predictions of the next steps are as large.
-        self._keeps = type(part.y_pred) is not Tensor or part.y_pred.numel() <= KEPT
+        hook, y_pred = self._hook, part.y_pred
+        mean = hook.sum / (self.steps - self._looked)
         look = Look(self.steps, self._looks, value, mean, loss, part, parts_of(part), lambda: self.steps)
-        self._looks, self._looked, self._sum = self._looks + 1, self.steps, 0.0
-        self._next = self.steps - self.steps % self.every + self.every
+        self._looks, self._looked = self._looks + 1, self.steps
+        hook.next, hook.sum = self.steps - self.steps % self.every + self.every, 0.0
+        # The next steps are of the same kind.
+        self._keeps = type(y_pred) is not Tensor or y_pred.numel() <= KEPT
+        hook.plain = type(y_pred) is Tensor and self._keeps and loss.is_cpu
         found = [finding for signal in self._signals for finding in signal.look(look)]
         self._signals = [signal for signal in self._signals if not signal.done]
         return found
@@ -264,14 +252,14 @@ class Watch:
         if len(self._found) >= self.most or self.stopped:
             return
         self._found.append(finding)
-        if self.callback is not None:
-            self.callback(finding)
-        else:
-            warnings.warn(f"{finding.message} {finding.fix} [{finding.code}]", LossWarning, stacklevel=_depth())
         if self._over:
             self._stop("nothing is to be seen after that")
         elif len(self._found) >= self.most:
             self._stop("enough is said")
+        if self.callback is not None:
+            self.callback(finding)
+        else:
+            warnings.warn(f"{finding.message} {finding.fix} [{finding.code}]", LossWarning, stacklevel=_depth())
 
 
 def on_the_way(loss: Tensor) -> bool:
@@ -294,14 +282,38 @@ class Arriving:
 
 
 class _Hook:
-    """The hook of a watched module; that of a copy does nothing, for what it would watch is another loss."""
+    """What is called after the loss at every step, and therefore does as little as can be.
+
+    A copy of a module has one that does nothing: what it would watch is another loss.
+    """
+
+    __slots__ = ("last", "next", "on", "plain", "steps", "sum", "watched")
 
     def __init__(self, watched: Watch) -> None:
-        self._watched = watched
+        self.watched = watched
+        self.on = True
+        self.steps, self.sum = 0, 0.0
+        self.next = 1  # the step of the next look
+        self.plain = False  # whether the last look met tensors, on the CPU
+        self.last: tuple[float, Kept] | None = None
 
-    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> None:
-        if not is_compiling():
-            self._watched._after(args, kwargs, value)
+    def __call__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], loss: Any) -> None:
+        # Of other kinds of tensors (distributed, fake) nobody may ask for a number at will.
+        if is_compiling() or not self.on or type(loss) is not Tensor or not loss.requires_grad:
+            return
+        step = self.steps + 1
+        if self.plain and step != self.next and len(args) == 2 and not kwargs:
+            try:
+                value = loss.item()
+                kept = step, args[0].detach(), args[1], (), kwargs
+            except Exception:  # no longer plain
+                value = math.nan
+            if value - value == 0.0:
+                self.steps = step
+                self.sum += value
+                self.last = value, kept
+                return
+        self.watched.after(args, kwargs, loss)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unwatched, ()
