@@ -37,13 +37,14 @@ class Row:
     classes: bool = False
 
 
-SMALL, LARGE = (50, 64, 32), (256, 512, 512)
+SMALL, MEDIUM, LARGE = (50, 64, 32), (50, 256, 128), (256, 512, 512)
 ROWS = [
     Row("MLP 50-64-32, nn.MSELoss", nn.MSELoss, (*SMALL, 1), 256),
     Row("MLP 50-64-32, F.mse_loss", lambda: F.mse_loss, (*SMALL, 1), 256),
     Row("MLP 50-64-32, nn.CrossEntropyLoss", nn.CrossEntropyLoss, (*SMALL, 10), 256, classes=True),
     Row("MLP 50-64-32, MSELoss", MSELoss, (*SMALL, 1), 256),
     Row("MLP 50-64-32, Objective(CrossEntropyLoss)", lambda: Objective(CrossEntropyLoss()), (*SMALL, 10), 256, True),
+    Row("MLP 50-256-128, nn.CrossEntropyLoss", nn.CrossEntropyLoss, (*MEDIUM, 10), 256, classes=True),
     Row("MLP 256-512-512, nn.CrossEntropyLoss", nn.CrossEntropyLoss, (*LARGE, 100), 512, classes=True),
 ]
 

@@ -56,22 +56,23 @@ class Part:
         bare = not (self.rest or self.named or is_heavy(self.loss))
         return self.loss if bare else _Again(self.loss, self.rest, self.named)
 
-    def detached(self) -> Part:
-        """The same without a graph."""
-        rest, named = (detached(self.rest), detached(dict(self.named))) if self.rest or self.named else ((), {})
-        return Part(self.loss, detached(self.y_pred), self.y_true, rest, named, self.name, self.factor)
-
     def subject(self) -> Subject | None:
         """What can be asked anything: of a large batch its first samples; None where that makes no sense."""
         rows = self.rows if self.plain and is_repeatable(self.loss) else 0
-        return Quiet(self.loss, self.y_pred.detach()[:rows], self.y_true.detach()[:rows]) if rows >= 2 else None
+        return Quiet(self.loss, self.bare[:rows], self.y_true.detach()[:rows]) if rows >= 2 else None
 
     def whole(self) -> Subject | None:
         """What can be asked for the loss of this batch again, whatever its other arguments are."""
         tensors = isinstance(self.y_pred, Tensor) and isinstance(self.y_true, Tensor)
         if not tensors or self.y_pred.numel() > LARGE or not is_repeatable(self.loss):
             return None
-        return Quiet(self.again, self.y_pred.detach(), self.y_true.detach())
+        return Quiet(self.again, self.bare, self.y_true.detach())
+
+    @functools.cached_property
+    def bare(self) -> Tensor:
+        """y_pred without its graph."""
+        bare: Tensor = self.y_pred.detach()
+        return bare
 
     @functools.cached_property
     def rows(self) -> int:

@@ -46,7 +46,7 @@ class FirstLoss(Signal):
             values = subject.true_kind in ("values", "counts")
             above, spread = first - lowest, guess - lowest
             bound = (LARGE_OF_VALUES if values else LARGE_OF_CLASSES) * spread
-            if above > bound and (values or subject.value(0.1 * subject.y_pred) - lowest < bound):
+            if above > bound and (values or subject.value(0.01 * subject.y_pred) - lowest < bound):
                 yield self._said(look.step, part, subject, first, guess, values)
 
     def _said(self, step: int, part: Part, subject: Subject, first: float, guess: float, values: bool) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -61,10 +61,10 @@ class ConstantPredictions(Signal):
             if not part.plain or part.y_pred.shape[0] < FEW:
                 continue
             # Of nearly all models the first two differ, and the others need not be asked.
-            if not torch.equal(part.y_pred[0], part.y_pred[1]):
+            if not torch.equal(part.bare[0], part.bare[1]):
                 self.seen[part.name] = 0
                 continue
-            y_pred = part.y_pred.detach()[: part.rows or 2]
+            y_pred = part.bare[: part.rows or 2]
             spread, largest = float((y_pred - y_pred[:1]).abs().max()), float(y_pred[0].abs().max())
             same = spread <= 1e-6 * largest and varies(part.y_true[: len(y_pred)])
             self.seen[part.name] = self.seen.get(part.name, 0) + 1 if same else 0
@@ -93,7 +93,7 @@ class Probabilities(Signal):
         for part in look.parts:
             if not part.plain or self.seen.get(part.name, 0) >= LOOKS:
                 continue
-            first = part.y_pred.detach()[: part.rows or FEW]
+            first = part.bare[: part.rows or FEW]
             if not bool(((first >= 0) & (first <= 1)).all()):
                 self.seen[part.name] = LOOKS
                 continue
@@ -154,35 +154,40 @@ class DeadOutputs(Signal):
 
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}
-        # What the last look's backward pass gave: the share, and where it matters which they are, and of what.
-        self.shares: dict[str, tuple[float, Tensor | None, Part]] = {}
+        # Where the backward pass of the last look left more than half without: the share, which they are, and of what.
+        self.shares: dict[str, tuple[float, Tensor, Part]] = {}
         self.told: set[str] = set()
 
     def look(self, look: Look) -> Iterator[Finding]:
         """Say what came of the gradient of the last look, and wait for that of this one."""
         for name, (share, dead, part) in self.shares.items():
-            self.seen[name] = self.seen.get(name, 0) + 1 if dead is not None else 0
-            if self.seen[name] == LOOKS and dead is not None:
+            self.seen[name] = self.seen.get(name, 0) + 1
+            if self.seen[name] == LOOKS:
                 self.told.add(name)
                 yield from self._matters(look.step, part, share, dead)
         self.shares.clear()
         for part in look.parts:
             if part.plain and part.name not in self.told and part.y_pred.requires_grad and part.rows:
-                self._wait(part.y_pred, part.detached())
+                part.y_pred.register_hook(self._waiting(part.name, part.loss, part.bare, part.y_true, part.rows))
 
-    def _wait(self, y_pred: Tensor, part: Part) -> None:
+    def _waiting(
+        self, name: str, loss: Callable[..., Any], y_pred: Tensor, y_true: Tensor, rows: int
+    ) -> Callable[[Tensor], None]:
+        """What a hook does with the gradient; it keeps no graph alive."""
         itself = weakref.ref(self)
 
         def seen(gradient: Tensor) -> None:
             signal = itself()
             if signal is None:
                 return
-            count = gradient.numel()
-            zeros = count - int(torch.count_nonzero(gradient))
-            dead = gradient.detach()[: part.rows] == 0 if zeros > 0.5 * count else None
-            signal.shares[part.name] = (zeros / max(count, 1), dead, part)
+            zeros = gradient.numel() - int(torch.count_nonzero(gradient))
+            if zeros > 0.5 * gradient.numel():
+                share, dead = zeros / gradient.numel(), gradient.detach()[:rows] == 0
+                signal.shares[name] = share, dead, Part(loss, y_pred, y_true, name=name)
+            else:
+                signal.seen[name] = 0
 
-        y_pred.register_hook(seen)  # type: ignore[no-untyped-call]
+        return seen
 
     def _matters(self, step: int, part: Part, share: float, dead: Tensor) -> Iterator[Finding]:
         """It does if the loss falls when those alone that get no gradient are put right."""

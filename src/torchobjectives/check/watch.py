@@ -74,7 +74,7 @@ def watch(
         ...     value = loss(100 * model(torch.randn(12, 4)), y_true)
         wrong-minimum
         >>> print(watched.findings[0].fix.split(":")[0])
-        Standardise the inputs, and start the last layer smaller
+        Standardise the inputs, and start the last layer small
     """
     if isinstance(loss, type):
         raise TypeError(f"loss is the class {loss.__name__}, wanted an instance: {loss.__name__}()")
