@@ -42,7 +42,7 @@ PUBLIC = """
     ohem_loss pairwise_auc_loss param_groups parameter_table parametrize_with_loss_checks pearson_loss poisson_nll_loss
     poly1_loss quantile_loss register regularization_path rmse_loss seesaw_loss select select_features silog_loss
     smape_loss smooth_l1_loss soft_fbeta_loss soft_margin_loss softmax_focal_loss sparsemax_loss sparsity stationarity
-    student_t_nll_loss symmetric_cross_entropy_loss totals tukey_loss tweedie_loss welsch_loss wing_loss z_loss
+    student_t_nll_loss symmetric_cross_entropy_loss totals tukey_loss tweedie_loss watch welsch_loss wing_loss z_loss
     zlpr_loss
 """
 LOSS_FUNCTIONS = [name for pairs in _exports.FAMILIES.values() for _, name in pairs if name]

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from torchobjectives.check.pytest import (
         parametrize_with_loss_checks as parametrize_with_loss_checks,
     )
+    from torchobjectives.check.watch import (
+        watch as watch,
+    )
     from torchobjectives.integrations.distributed import (
         global_mean as global_mean,
     )
@@ -434,6 +437,7 @@ __all__ = [
     "totals",
     "tukey_loss",
     "tweedie_loss",
+    "watch",
     "welsch_loss",
     "wing_loss",
     "z_loss",

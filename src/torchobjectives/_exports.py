@@ -160,6 +160,7 @@ HOMES: Final[dict[str, str]] = {
     "LossCheckError": "check",
     "check_loss": "check",
     "parametrize_with_loss_checks": "check.pytest",
+    "watch": "check.watch",
     "L1": "penalties",
     "L2": "penalties",
     "ElasticNet": "penalties",
