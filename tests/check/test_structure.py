@@ -5,6 +5,7 @@ import re
 import signal
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -151,6 +152,8 @@ def test_every_code_is_said_in_words() -> None:
     for code, words in CODES.items():
         assert re.fullmatch(r"[a-z0-9-]+", code)
         assert words == words.strip(".")
+    listed = (Path(__file__).resolve().parents[2] / "docs/check/codes.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([a-z0-9-]+)` \|", listed, re.MULTILINE) == sorted(CODES)
 
 
 def test_never_a_truth_that_requires_grad() -> None:
