@@ -17,7 +17,12 @@ from torchobjectives._fields import REQUIRED
 from torchobjectives._link import REAL, Domain
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "README.zh-CN.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docs/check/index.md",
+)
 TRANSLATED = {"README.md": "README.zh-CN.md", "docs/chapter.md": "docs/chapter.zh-CN.md"}
 
 

@@ -25,24 +25,25 @@ PUBLIC = """
     ConfidencePenaltyLoss CosineSimilarityLoss CrammerSingerLoss CrossEntropyLoss DiceLoss ElasticNet EntmaxLoss
     EpsilonInsensitiveLoss EvidentialRegressionLoss ExpectileLoss FocalLoss ForwardCorrectionLoss GCELoss GHMCLoss
     GHMRLoss GammaNLLLoss GaussianNLLLoss GemanMcClureLoss GeneralizedJSDLoss GroupLasso HLGaussLoss HingeLoss
-    HuberLoss L1 L1Loss L2 LDAMLoss LaplaceNLLLoss LogCoshLoss LogitAdjustedLoss LogitNormLoss Loss
+    HuberLoss L1 L1Loss L2 LDAMLoss LaplaceNLLLoss LogCoshLoss LogitAdjustedLoss LogitNormLoss Loss LossCheckError
     MAEClassificationLoss MAPELoss MCCLoss MSELoss MSLELoss MultiMarginLoss NLLLoss NNPULoss NegativeBinomialNLLLoss
     NormalizedCrossEntropyLoss OHEMLoss Objective PairwiseAUCLoss PearsonLoss Penalty Plan PoissonNLLLoss Poly1Loss
     QuantileLoss RMSELoss SMAPELoss SeesawLoss SiLogLoss SmoothL1Loss SoftFBetaLoss SoftMarginLoss SoftmaxFocalLoss
     SparsemaxLoss Spec StudentTNLLLoss SymmetricCrossEntropyLoss TukeyLoss TweedieLoss WelschLoss WingLoss ZLPRLoss
     ZLoss active_passive_loss as_loss asymmetric_loss balanced_l1_loss balanced_softmax_loss barron_loss beta_nll_loss
     bi_tempered_loss binary_cross_entropy_loss bootstrap_loss brier_loss cauchy_loss ccc_loss charbonnier_loss
-    class_balanced_weights confidence_penalty_loss cosine_schedule cosine_similarity_loss crammer_singer_loss
-    cross_entropy_loss crps_gaussian_loss dice_loss entmax_loss epsilon_insensitive_loss evidential_regression_loss
-    expectile_loss focal_loss for_huggingface for_skorch forward_correction_loss from_config gamma_nll_loss
-    gaussian_nll_loss gce_loss geman_mcclure_loss generalized_jsd_loss get ghmc_loss ghmr_loss global_mean
-    guard_loading hinge_loss hl_gauss_loss huber_loss l1_loss lambda_max laplace_nll_loss ldam_loss linear_schedule
-    log_cosh_loss logit_adjusted_loss logit_norm_loss mae_classification_loss mape_loss mcc_loss mse_loss msle_loss
-    multi_margin_loss negative_binomial_nll_loss nll_loss nnpu_loss normalized_cross_entropy_loss ohem_loss
-    pairwise_auc_loss param_groups parameter_table pearson_loss poisson_nll_loss poly1_loss quantile_loss register
-    regularization_path rmse_loss seesaw_loss select select_features silog_loss smape_loss smooth_l1_loss
-    soft_fbeta_loss soft_margin_loss softmax_focal_loss sparsemax_loss sparsity stationarity student_t_nll_loss
-    symmetric_cross_entropy_loss totals tukey_loss tweedie_loss welsch_loss wing_loss z_loss zlpr_loss
+    check_loss class_balanced_weights confidence_penalty_loss cosine_schedule cosine_similarity_loss
+    crammer_singer_loss cross_entropy_loss crps_gaussian_loss dice_loss entmax_loss epsilon_insensitive_loss
+    evidential_regression_loss expectile_loss focal_loss for_huggingface for_skorch forward_correction_loss from_config
+    gamma_nll_loss gaussian_nll_loss gce_loss geman_mcclure_loss generalized_jsd_loss get ghmc_loss ghmr_loss
+    global_mean guard_loading hinge_loss hl_gauss_loss huber_loss l1_loss lambda_max laplace_nll_loss ldam_loss
+    linear_schedule log_cosh_loss logit_adjusted_loss logit_norm_loss mae_classification_loss mape_loss mcc_loss
+    mse_loss msle_loss multi_margin_loss negative_binomial_nll_loss nll_loss nnpu_loss normalized_cross_entropy_loss
+    ohem_loss pairwise_auc_loss param_groups parameter_table parametrize_with_loss_checks pearson_loss poisson_nll_loss
+    poly1_loss quantile_loss register regularization_path rmse_loss seesaw_loss select select_features silog_loss
+    smape_loss smooth_l1_loss soft_fbeta_loss soft_margin_loss softmax_focal_loss sparsemax_loss sparsity stationarity
+    student_t_nll_loss symmetric_cross_entropy_loss totals tukey_loss tweedie_loss watch welsch_loss wing_loss z_loss
+    zlpr_loss
 """
 LOSS_FUNCTIONS = [name for pairs in _exports.FAMILIES.values() for _, name in pairs if name]
 EXAMPLES = [m.name for m in pkgutil.walk_packages(torchobjectives.__path__, "torchobjectives.")]

@@ -31,6 +31,16 @@ if TYPE_CHECKING:
     from torchobjectives._spec import (
         Spec as Spec,
     )
+    from torchobjectives.check import (
+        LossCheckError as LossCheckError,
+        check_loss as check_loss,
+    )
+    from torchobjectives.check.pytest import (
+        parametrize_with_loss_checks as parametrize_with_loss_checks,
+    )
+    from torchobjectives.check.watch import (
+        watch as watch,
+    )
     from torchobjectives.integrations.distributed import (
         global_mean as global_mean,
     )
@@ -297,6 +307,7 @@ __all__ = [
     "LogitAdjustedLoss",
     "LogitNormLoss",
     "Loss",
+    "LossCheckError",
     "MAEClassificationLoss",
     "MAPELoss",
     "MCCLoss",
@@ -348,6 +359,7 @@ __all__ = [
     "cauchy_loss",
     "ccc_loss",
     "charbonnier_loss",
+    "check_loss",
     "class_balanced_weights",
     "confidence_penalty_loss",
     "cosine_schedule",
@@ -400,6 +412,7 @@ __all__ = [
     "pairwise_auc_loss",
     "param_groups",
     "parameter_table",
+    "parametrize_with_loss_checks",
     "pearson_loss",
     "poisson_nll_loss",
     "poly1_loss",
@@ -424,6 +437,7 @@ __all__ = [
     "totals",
     "tukey_loss",
     "tweedie_loss",
+    "watch",
     "welsch_loss",
     "wing_loss",
     "z_loss",

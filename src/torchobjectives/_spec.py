@@ -66,6 +66,7 @@ class Spec:
         true_domain: the legal values of y_true, likewise.
         claims: what is promised of the loss, of ``CLAIMS``, with default hyper-parameters.
         exemptions: law or guarantee → the reason why it does not hold.
+        expected: what ``check_loss`` finds of this loss, as a code, and the reason why that is known and meant.
         use: when to use it, in one sentence.
         avoid: when not to, and what to use then, in one sentence.
         paper: the source.
@@ -83,6 +84,7 @@ class Spec:
     true_domain: Domain = REAL
     claims: tuple[str, ...] = ()
     exemptions: Mapping[str, str] = field(default_factory=dict)
+    expected: Mapping[str, str] = field(default_factory=dict)
     use: str = ""
     avoid: str = ""
     paper: str = ""

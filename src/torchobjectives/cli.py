@@ -89,6 +89,39 @@ def build_app() -> "App":
 
         show_loss(loss, vary=vary, out=out, picture=picture)
 
+    @app.command
+    def check(
+        loss: str,
+        /,
+        *,
+        kwargs: str = "{}",
+        example: str | None = None,
+        y_pred_kind: str | None = None,
+        y_true_kind: str | None = None,
+        ignore_index: int | None = None,
+        json: bool = False,
+    ) -> int:
+        """Say what is wrong with a loss function: exit code 0 clean, 1 errors or warnings, 2 could not run.
+
+        Args:
+            loss: The loss: path/to/file.py:NAME, a class, a function or an instance; that file is run. Or the name of
+                a loss of the library.
+            kwargs: Its hyper-parameters as JSON, such as '{"gamma": 2}'.
+            example: path/to/file.py:NAME of a function that returns (y_pred, y_true), as they come up in training, or
+                of such a pair; a dict may also hold y_pred_kind, y_true_kind, ignore_index, prefers and expected. By
+                default the example of the loss's own file.
+            y_pred_kind: What y_pred holds: logits, probabilities, log_probabilities, real, positive, embedding or
+                scores.
+            y_true_kind: What y_true holds: values, counts, binary, class_indices, probabilities, ranks, boxes or
+                labels_of_embeddings.
+            ignore_index: The target that marks positions which do not count.
+            json: Print the report as JSON.
+        """
+        from torchobjectives.workbench.checking import check_file
+
+        given = {"y_pred_kind": y_pred_kind, "y_true_kind": y_true_kind, "ignore_index": ignore_index}
+        return check_file(loss, kwargs, example, given, as_json=json)
+
     return app
 
 

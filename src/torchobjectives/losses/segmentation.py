@@ -218,6 +218,7 @@ class DiceLoss(Loss):
             duplication="with sum_over='sample' the mean runs over (sample, class) pairs, whatever they weigh",
             scaling="with smooth > 0 a fixed number is added to weighted sums",
         ),
+        expected={"empty-targets": "with smooth=0 a class that the truth does not contain gives no slope"},
         claims=("improper",),
         use="Small regions in large images, judged by their overlap: the background does not drown them.",
         avoid="Probabilities of pixels are wanted, or many images are empty: add or take cross_entropy_loss.",

@@ -24,7 +24,7 @@ KEPT_GRAPH = "it keeps the graph of one call until the next: .detach() what it r
 
 
 def build(
-    reference: str, given: Mapping[str, Any], told: Mapping[str, Any]
+    reference: str, given: Mapping[str, Any], told: Mapping[str, Any], flag: str = "--loss "
 ) -> tuple[Callable[..., Tensor], dict[str, Any]]:
     """Return the loss that ``path/to/file.py:name`` names, and what was filled in of its hyper-parameters.
 
@@ -34,23 +34,19 @@ def build(
         reference: File and name.
         given: Hyper-parameters.
         told: What the training rows tell; what the loss takes of it is filled in.
+        flag: What stands before the reference, in messages.
     """
     name = reference.rpartition(":")[2]
-    path = file_of(reference)
-    module = _run(path)
-    if not hasattr(module, name):
-        public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise InputError(f"--loss {reference}: {path} has no {name!r}. {near(name, public)}")
-    found = getattr(module, name)
+    found = named(reference, flag)
     if not callable(found):
         shown = " ".join(reprlib.repr(found).split())
-        raise InputError(f"--loss {reference}: {name} is {shown}, wanted a loss: a class, a function or a module")
+        raise InputError(f"{flag}{reference}: {name} is {shown}, wanted a loss: a class, a function or a module")
     if isinstance(found, nn.Module):
         if given:
-            raise InputError(f"--loss {reference}: {name} is made already: give {', '.join(given)} in the file")
+            raise InputError(f"{flag}{reference}: {name} is made already: give {', '.join(given)} in the file")
         return found, {}
     fields = _fields(found)
-    _check_names(name, given, fields, open_ended=_open_ended(found))
+    _check_names(f"{flag}{reference}", given, fields, open_ended=_open_ended(found))
     if isinstance(found, type) and issubclass(found, Loss):
         filled = known(fields, given, told)
     else:
@@ -60,8 +56,23 @@ def build(
         return (partial(found, **hyper_parameters) if hyper_parameters else found), filled
     made = found(**hyper_parameters)
     if not callable(made):
-        raise InputError(f"--loss {reference}: {name}(…) cannot be called; wanted loss(y_pred, y_true)")
+        raise InputError(f"{flag}{reference}: {name}(…) cannot be called; wanted loss(y_pred, y_true)")
     return made, filled
+
+
+def named(reference: str, flag: str = "--loss ") -> Any:
+    """Run a file, and return what ``path/to/file.py:name`` names in it.
+
+    Args:
+        reference: File and name.
+        flag: What stands before the reference, in messages.
+    """
+    name, path = reference.rpartition(":")[2], file_of(reference)
+    module = _run(path, flag.strip() + ": " if flag else "")
+    if not hasattr(module, name):
+        public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise InputError(f"{flag}{reference}: {path} has no {name!r}. {near(name, public)}")
+    return getattr(module, name)
 
 
 def file_of(reference: str) -> Path:
@@ -110,16 +121,16 @@ def _place(error: BaseException, files: tuple[Path, ...]) -> str:
     return f" in line {line}" + ("" if [place] == own else f" of {place.name}")
 
 
-def _run(path: Path) -> ModuleType:
+def _run(path: Path, said: str) -> ModuleType:
     try:
         there, folder = path.is_file(), path.is_dir()
         others = [str(p) for p in sorted(path.parent.glob("*.py")) if p.is_file()] if path.parent.is_dir() else []
     except (OSError, ValueError) as error:
-        raise InputError(f"--loss {str(path)!r}: {getattr(error, 'strerror', None) or error}") from error
+        raise InputError(f"{said}{str(path)!r}: {getattr(error, 'strerror', None) or error}") from error
     if folder:
-        raise InputError(f"--loss: {path} is a folder, not a file: name the file in it, as in {path / 'file.py'}:NAME")
+        raise InputError(f"{said}{path} is a folder, not a file: name the file in it, as in {path / 'file.py'}:NAME")
     if not there:
-        raise InputError(f"--loss: there is no file {path}" + (f". {near(str(path), others)}" if others else ""))
+        raise InputError(f"{said}there is no file {path}" + (f". {near(str(path), others)}" if others else ""))
     name = f"torchobjectives_own_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -131,7 +142,7 @@ def _run(path: Path) -> ModuleType:
         with _neighbours(path.resolve().parent):
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise InputError(f"--loss: {path} does not run: {reason(error, path)}") from error
+        raise InputError(f"{said}{path} does not run: {reason(error, path)}") from error
     return module
 
 
@@ -176,7 +187,7 @@ def _open_ended(found: Callable[..., Any]) -> bool:
     return parameters is None or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-def _check_names(name: str, given: Mapping[str, Any], fields: Mapping[str, Any], *, open_ended: bool) -> None:
+def _check_names(what: str, given: Mapping[str, Any], fields: Mapping[str, Any], *, open_ended: bool) -> None:
     for key in given:
         if key not in fields and not open_ended:
-            raise InputError(f"--loss: {name} takes no {key!r}. {near(key, fields)}")
+            raise InputError(f"{what} takes no {key!r}. {near(key, fields)}")

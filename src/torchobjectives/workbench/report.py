@@ -1,6 +1,6 @@
 """The report: one page that stands alone, without script and without network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
+from torchobjectives.check._report import LossReport
 from torchobjectives.workbench import (
     data,
     drawing,
@@ -62,6 +63,8 @@ class Run:
     polished: Polished | None = None
     # The path that was asked for, or why there is none.
     traced: Traced | str | None = None
+    # What checks say of the losses of the user's own.
+    checked: Sequence[LossReport] = ()
 
 
 def write(path: Path, run: Run) -> None:
@@ -121,6 +124,7 @@ def _contents(run: Run) -> dict[str, Any]:
         "plan": run.plan,
         "polished": run.polished,
         "stationarity": run.scores.get("stationarity"),
+        "checked": run.checked,
         "traced": run.traced,
         "traced_figure": _attempted(lambda: _path(run.traced)),
         "notes": list(getattr(prepared.table, "notes", ())),

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from torchobjectives.check._report import LossReport
 from torchobjectives.workbench import (
+    checking,
     checkpoints,
     data,
     folders,
@@ -118,7 +120,8 @@ def fit_with_status(config: RunConfig, *, console: Console | None = None) -> tup
             checkpoints.check(place / CHECKPOINT, fitted.network.state_dict())
         with folders.building(config, began) as folder:
             _announce(config, prepared, fitted, console)
-            outcome, scores = _fit_in(folder, config, prepared, fitted, console)
+            checked = _checked(prepared, fitted, console)
+            outcome, scores = _fit_in(folder, config, prepared, fitted, checked, console)
     console.print(_score_table(scores))
     if config.makes_zeros:
         console.print(_zeros(scores["sparsity"], outcome), soft_wrap=True, highlight=False)
@@ -154,8 +157,22 @@ def _why_at_once(config: RunConfig, outcome: Outcome) -> str:
     return "" if np.isfinite(last) else f": {config.watched} became {last:g} on the validation rows"
 
 
+def _checked(prepared: Prepared, fitted: Fitted, console: Console) -> list[LossReport]:
+    """Check the losses of the user's own; what is found is said, and costs no run."""
+    reports = checking.check_terms(fitted, prepared)
+    for checked in reports:
+        text = str(checked) if not checked else checked.headline
+        console.print(f"{'check:':<11}{text}", soft_wrap=True, highlight=False, markup=False)
+    return reports
+
+
 def _fit_in(
-    folder: Path, config: RunConfig, prepared: Prepared, fitted: Fitted, console: Console
+    folder: Path,
+    config: RunConfig,
+    prepared: Prepared,
+    fitted: Fitted,
+    checked: list[LossReport],
+    console: Console,
 ) -> tuple[Outcome, dict[str, Any]]:
     """Train, judge and write into a folder."""
     with Interrupts(console) as interrupts:
@@ -179,7 +196,7 @@ def _fit_in(
             save(folder, config, prepared, fitted, outcome, predicted, scores)
             if isinstance(traced, tracing.Traced):
                 traced.write(folder / "l1_path.csv")
-            told = (outcome.plan, outcome.polished, traced)
+            told = (outcome.plan, outcome.polished, traced, checked)
             page = report.Run(config, prepared, fitted, outcome.history, predicted, scores, *told)
             report.write(folder / "report.html", page)
         except OSError as error:

@@ -1,0 +1,281 @@
+"""Why a loss is not finite: the batch is called once more, and the sample, the call and its line are named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from torchobjectives.check._calls import Part, parts_of
+from torchobjectives.check._report import Finding, Level, number
+from torchobjectives.check._subject import Subject, surroundings
+from torchobjectives.check._trace import Call, Place, Trace, tensors_in
+
+# Calls that put an inf there on purpose: a mask before a softmax, a start of a maximum.
+FILLS = ("masked_fill", "masked_fill_", "full", "full_like", "new_full", "fill_", "where", "__setitem__", "tensor")
+FIXES = {
+    "log": "Take the log where it cannot be 0: F.logsigmoid or F.log_softmax of the logits, or x.clamp(min=1e-7).log()",
+    "exp": "Bound what goes into exp: x.clamp(max=20).exp(), or F.softplus instead",
+    "div": "Bound what is divided by: total / count.clamp(min=1)",
+    "sqrt": "Its slope at 0 is inf: torch.sqrt(x + 1e-8), or leave out the root",
+    "norm": "Its slope at 0 is nan or inf: torch.sqrt((x**2).sum(-1) + 1e-8)",
+    "pow": "Bound the base: x.clamp(min=1e-7) ** p",
+}
+FIXES |= dict.fromkeys(("log2", "log10", "log1p", "xlogy", "logit", "log_", "__log__"), FIXES["log"])
+FIXES |= dict.fromkeys(("exp_", "cosh", "sinh", "expm1", "exp2"), FIXES["exp"])
+FIXES |= dict.fromkeys(("__truediv__", "true_divide", "truediv", "reciprocal", "__rdiv__", "rdiv"), FIXES["div"])
+FIXES |= dict.fromkeys(("__rtruediv__", "mean", "nanmean", "div_", "__itruediv__"), FIXES["div"])
+FIXES |= dict.fromkeys(("rsqrt", "std", "var", "std_mean"), FIXES["sqrt"])
+FIXES |= dict.fromkeys(("cdist", "linalg_vector_norm", "vector_norm", "pairwise_distance"), FIXES["norm"])
+FIXES |= dict.fromkeys(("__pow__", "__rpow__", "pow_", "float_power"), FIXES["pow"])
+SLOWER = "A smaller learning rate, or torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"
+# How much is called again at most, in numbers of y_pred.
+MOST = 2**24
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step as it was."""
+
+    step: int
+    value: float
+    part: Part
+
+
+def not_finite(now: Step, before: Step | None) -> Finding:
+    """What made the loss of a step nan or inf; the step before, where it is kept, may have broken the weights."""
+    said, evidence = f"Step {now.step}: the loss is {number(now.value)}", {"step": now.step, "loss": str(now.value)}
+    last = "" if before is None else f" The step before it was {number(before.value)}."
+    terms = parts_of(now.part)
+    for part in terms:
+        if not isinstance(part.y_pred, Tensor) or part.y_pred.numel() > MOST:
+            continue
+        broken = [(what, t) for what, t in _inputs(part) if t.is_floating_point() and not bool(t.isfinite().all())]
+        if broken and broken[0][0] == "y_pred":
+            return _came_broken(said + part.of, evidence, part, now, before)
+        found = _replayed(said, part, evidence, last)
+        if found is not None:
+            return found
+        if broken:
+            what, tensor = broken[0]
+            rows = _rows(tensor)
+            where = f", first at sample {rows[0]}" if rows else ""
+            return Finding(
+                "nan-at-extremes",
+                "error",
+                f"{said}{part.of}: {what} holds {int((~tensor.isfinite()).sum())} numbers that are not finite{where}."
+                f"{last}",
+                "Look for missing values in the data, or leave them out: mask = y_true.isfinite()",
+                {**evidence, "samples": rows},
+            )
+    largest = max((_largest(part.y_pred) for part in terms), default=float("nan"))
+    return Finding(
+        "nan-at-extremes",
+        "error",
+        f"{said}; predictions go up to {number(largest)}. The same batch again did not show which call gives it.{last}",
+        "check_loss(loss, y_pred, y_true) on this batch; torch.autograd.set_detect_anomaly(True) for the model.",
+        {**evidence, "largest": largest},
+    )
+
+
+def _inputs(part: Part) -> Iterator[tuple[str, Tensor]]:
+    yield "y_pred", part.y_pred
+    for tensor in tensors_in([part.y_true]):
+        yield "y_true", tensor
+    for name, value in (*((f"argument {at}", v) for at, v in enumerate(part.rest, 3)), *part.named.items()):
+        for tensor in tensors_in([value]):
+            yield name, tensor
+
+
+def _came_broken(said: str, evidence: dict[str, Any], part: Part, now: Step, before: Step | None) -> Finding:
+    """y_pred is not finite itself: the gradient of the step before, or the model, made it so."""
+    rows = _rows(part.y_pred)
+    where = f" (first at sample {rows[0]})" if rows else ""
+    said += f", because y_pred is not finite already{where}."
+    if before is None or now.step != before.step + 1:
+        return Finding(
+            "nan-at-extremes",
+            "error",
+            f"{said} It came so from the model.",
+            "Look at the inputs and the weights: x.isfinite().all(); torch.autograd.set_detect_anomaly(True).",
+            {**evidence, "samples": rows},
+        )
+    for earlier in parts_of(before.part):
+        found = _bad_gradient(said, evidence, earlier, before)
+        if found is not None:
+            return found
+    largest = max(_largest(earlier.y_pred) for earlier in parts_of(before.part))
+    return Finding(
+        "nan-at-extremes",
+        "error",
+        f"{said} The step before, the loss was {number(before.value)} and predictions went up to {number(largest)}: "
+        "the training diverged, the loss did not.",
+        SLOWER,
+        {**evidence, "before": before.value, "largest": largest},
+    )
+
+
+def _bad_gradient(said: str, evidence: dict[str, Any], part: Part, before: Step) -> Finding | None:
+    """Whether the step before had a finite loss, and a gradient that was not."""
+    if not isinstance(part.y_pred, Tensor) or not isinstance(part.y_true, Tensor) or part.y_pred.numel() > MOST:
+        return None
+    subject = Subject(part.again, part.y_pred, part.y_true)
+    outcome = subject.example
+    if not outcome.is_number or outcome.gradient is None or outcome.has_slope:
+        return None
+    rows = _rows(outcome.gradient)
+    name, place = _backward(subject)
+    at = f" Cause: `{name}()`{f' at {place}' if place else ''}." if name else ""
+    return Finding(
+        "nan-gradient",
+        "error",
+        f"{said} The step before, the loss{part.of} was finite, {number(outcome.number)}, but its gradient was not"
+        f"{f' (first at sample {rows[0]})' if rows else ''}, and the weights broke with it.{at}",
+        FIXES.get(name, "Make what goes into such a call safe first: torch.where hides a nan in the value alone."),
+        {**evidence, "before": outcome.number, "samples": rows, "call": name, "place": str(place)},
+    )
+
+
+def _backward(subject: Subject) -> tuple[str, Place | None]:
+    """The call from which a gradient that is finite comes out as one that is not."""
+    y_pred = subject.y_pred.clone().requires_grad_()
+    trace = Trace({"y_pred": y_pred})
+    bad: set[int] = set()
+
+    def note(tensor: Tensor) -> None:
+        key = id(tensor)  # the trace keeps them all
+        tensor.register_hook(lambda gradient: None if gradient.isfinite().all() else bad.add(key))  # type: ignore
+
+    with surroundings(0, y_pred), suppress(Exception):
+        with trace:
+            value = subject.copy()(y_pred, subject.y_true.clone())
+        through = {id(tensor): tensor for call in trace.calls for tensor in call.outputs if tensor.requires_grad}
+        for tensor in {id(y_pred): y_pred, **through}.values():
+            note(tensor)
+        torch.autograd.grad(value, [y_pred])
+    for call in reversed(trace.calls):
+        if any(id(tensor) in bad for tensor in call.inputs) and not any(id(tensor) in bad for tensor in call.outputs):
+            return call.name.strip("_"), call.place
+    return "", None
+
+
+def _replayed(said: str, part: Part, evidence: dict[str, Any], last: str) -> Finding | None:
+    """Call a term again, and name the call that gave what is not finite; None where it is finite now."""
+    if not isinstance(part.y_true, Tensor):
+        return None
+    subject = Subject(part.again, part.y_pred, part.y_true)
+    value = subject.value()
+    if math.isfinite(value) or subject.evaluate(gradient=False).value is None:
+        return None
+    call = _culprit(subject.traced(subject.y_pred, subject.y_true).calls)
+    sample = _sample(subject, call)
+    y_pred, count = subject.y_pred, len(subject.y_pred) if subject.y_pred.ndim else 1
+    largest = _largest(y_pred if sample is None else y_pred[sample])
+    where = "" if sample is None else f", at sample {sample} of {count}"
+    cause = f"; the largest prediction {'there' if sample is not None else 'of the batch'} is {number(largest)}"
+    if call is not None:
+        given = next((t for t in call.outputs if t.is_floating_point()), None)
+        result = "nan" if given is not None and bool(given.isnan().any()) else "inf"
+        result = "-inf" if given is not None and result == "inf" and bool((given == -math.inf).any()) else result
+        cause += f", and `{call.name.strip('_')}()` gave {result}{f' at {call.place}' if call.place else ''}"
+    if math.isfinite(beyond := _wider(subject)):
+        cause += f". It is {number(beyond)} in float64: the training diverged"
+    code, level, fix = _kind(subject, call, math.isfinite(beyond))
+    evidence = {**evidence, "sample": sample, "largest": largest, "call": call.name.strip("_") if call else None}
+    evidence["place"] = str(call.place) if call else None
+    return Finding(code, level, f"{said}{part.of}{where}{cause}.{last}", fix, evidence)
+
+
+def _wider(subject: Subject) -> float:
+    """The loss in float64, where that is only too large for float32; nan where it is not."""
+    y_true = subject.y_true.double() if subject.y_true.is_floating_point() else subject.y_true
+    value = subject.value(subject.y_pred.double(), y_true, loss=subject.copy(torch.float64))
+    return value if abs(value) > torch.finfo(torch.float32).max else math.nan
+
+
+def _kind(subject: Subject, call: Call | None, diverged: bool) -> tuple[str, Level, str]:
+    """The code, its level and the fix."""
+    if diverged:
+        return "nan-at-extremes", "error", SLOWER
+    if subject.y_pred.dtype in (torch.float16, torch.bfloat16) and math.isfinite(subject.value(subject.y_pred.float())):
+        half = str(subject.y_pred.dtype).removeprefix("torch.")
+        return "half-precision", "error", f"It is finite in float32, and not in {half}: loss(y_pred.float(), y_true)"
+    name = call.name.strip("_") if call else ""
+    nothing = not subject.y_true.is_floating_point() and bool((subject.y_true < 0).all())
+    if nothing or (call is not None and _of_nothing(call)):
+        fix = "There is nothing to average in this batch: total / count.clamp(min=1), or skip such a batch"
+        return "empty-targets", "error", fix
+    fix = FIXES.get(name) or FIXES.get(f"__{name}__", "Bound what goes into this call, or compute in log space.")
+    return "nan-at-extremes", "error", fix
+
+
+def _of_nothing(call: Call) -> bool:
+    """Whether a call averages nothing, or divides by a count of 0."""
+    if any(tensor.numel() == 0 for tensor in call.inputs):
+        return True
+    divides = "div" in call.name
+    return divides and len(call.inputs) > 1 and call.inputs[1].ndim == 0 and not bool(call.inputs[1].any())
+
+
+def _culprit(calls: list[Call]) -> Call | None:
+    """The first call whose output is not finite though its inputs are; of masks, which are so on purpose, none."""
+    made = [call for call in calls if call.name not in FILLS and _any(call.outputs, _is_bad)]
+    for bad in (_is_bad, torch.isnan):
+        for call in made:
+            if _any(call.outputs, bad) and not _any(call.inputs, bad):
+                return call
+    return made[0] if made else None
+
+
+def _is_bad(tensor: Tensor) -> Tensor:
+    return ~tensor.isfinite()
+
+
+def _any(tensors: tuple[Tensor, ...], bad: Any) -> bool:
+    return any(bool(bad(tensor).any()) for tensor in tensors if tensor.is_floating_point())
+
+
+def _sample(subject: Subject, call: Call | None) -> int | None:
+    """The first sample that makes it so: by the output of the call, else by calling parts of the batch."""
+    if subject.y_pred.ndim == 0:
+        return None
+    count = len(subject.y_pred)
+    for tensor in call.outputs if call is not None else ():
+        rows = _rows(tensor)
+        if tensor.ndim and len(tensor) == count and rows:
+            return rows[0]
+    if subject.y_true.ndim == 0 or len(subject.y_true) != count or count < 2:
+        return None
+    low, high = 0, count
+    while high - low > 1:
+        middle = (low + high) // 2
+        if math.isfinite(subject.value(subject.y_pred[low:middle], subject.y_true[low:middle])):
+            low = middle
+        else:
+            high = middle
+    alone = subject.value(subject.y_pred[low:high], subject.y_true[low:high])
+    keep = torch.arange(count, device=subject.y_pred.device) != low
+    # A loss of whole batches has no value for one sample, which says nothing of that sample.
+    return low if not math.isfinite(alone) and _without(subject, keep) else None
+
+
+def _without(subject: Subject, keep: Tensor) -> bool:
+    """Whether fewer samples are not finite when this one is left out, or none."""
+    return math.isfinite(subject.value(subject.y_pred[keep], subject.y_true[keep.to(subject.y_true.device)]))
+
+
+def _rows(tensor: Tensor) -> list[int]:
+    """The first samples in which something is not finite."""
+    if tensor.ndim == 0 or not tensor.is_floating_point():
+        return []
+    bad = (~tensor.isfinite()).reshape(len(tensor), -1).any(1)
+    return [int(row) for row in bad.nonzero().flatten()[:5]]
+
+
+def _largest(tensors: Any) -> float:
+    return max((float(t.detach().abs().max()) for t in tensors_in([tensors]) if t.numel()), default=float("nan"))

@@ -1,0 +1,209 @@
+"""Checks of how a loss is put together from its samples: scale, order, parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from torchobjectives.check._batch import apart, composition, exact, repeated, sampled, steady, tolerance
+from torchobjectives.check._check import Check, check
+from torchobjectives.check._report import Finding, number
+from torchobjectives.check._subject import Subject, option
+from torchobjectives.check.broadcast import shapes_match
+from torchobjectives.check.ignored import ignored_counted
+
+# A part of the loss below this share is no term of its own.
+SHARE = 0.02
+TIMES = (1, 2, 3, 4)
+SORTS = ("sort", "argsort", "topk", "msort", "kthvalue")
+
+
+@check(
+    "order",
+    needs=("number", "gradient", "samples"),
+    unless=(
+        "broadcast",
+        "nondeterministic",
+    ),
+)
+def order(subject: Subject) -> Iterator[Finding]:
+    """The order of the samples does not matter."""
+    y_pred, y_true = sampled(subject)
+    if len(y_pred) < 3 or not steady(subject):
+        return
+    at, moved = _reordered(subject, y_pred, y_true)
+    if moved is None or _order_is_meant(subject, y_pred, y_true):
+        return
+    time = _is_time_major(subject, y_pred, y_true)
+    where = " Along the second axis it changes nothing: the first one may be time." if time else ""
+    yield Finding(
+        "order-dependent",
+        "note" if time else "warning",
+        f"Shuffling the samples, predictions and targets alike, changes the loss from {number(at)} to "
+        f"{number(moved)}.{where} Batches are shuffled: what neighbours have to do with each other is chance.",
+        "Compare samples through all pairs or through what y_true says, not through their place in the batch; sort "
+        "by y_true first where an order is needed.",
+        {"value": at, "shuffled": moved},
+    )
+
+
+def _reordered(subject: Subject, y_pred: Tensor, y_true: Tensor, axis: int = 0) -> tuple[float, float | None]:
+    """The loss, and that of the samples in another order if it differs."""
+    calm = exact(subject)
+    at = calm.value(_as(calm, y_pred), _as(calm, y_true))
+    count = y_pred.shape[axis]
+    orders = [torch.arange(count - 1, -1, -1), torch.randperm(count, generator=torch.Generator().manual_seed(7))]
+    for rows in orders:
+        there = rows.to(y_pred.device)
+        pred, true = y_pred.index_select(axis, there), y_true.index_select(axis, there)
+        moved = calm.value(_as(calm, pred), _as(calm, true))
+        # Sums in another order differ by their rounding, which a loss near 0 shows.
+        if apart(at, moved, 10 * tolerance(calm)) and abs(at - moved) > tolerance(calm) * calm.example.slope:
+            return at, moved
+    return at, None
+
+
+def _as(subject: Subject, tensor: Tensor) -> Tensor:
+    """A tensor in the subject's precision."""
+    return tensor.to(subject.y_pred.dtype) if tensor.is_floating_point() else tensor
+
+
+def _order_is_meant(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
+    """Whether places in the batch are the truth: views stacked, rows pointed to, or ties that a sort breaks."""
+    if _points_to_rows(subject, y_pred, y_true) or subject.trace.first("flip", source="y_true"):
+        return True
+    others = [y_true.flip(0), y_true.roll(1, 0), y_true[:1].expand_as(y_true)]
+    at = subject.value(y_pred, y_true)
+    if not any(apart(at, subject.value(y_pred, other), 1e-6) for other in others):
+        return True
+    if subject.trace.first(*SORTS, source="y_true") is None:
+        return False
+    column = y_true.flatten(1)[:, 0] if y_true.ndim > 1 else y_true
+    values: list[float] = column.unique().tolist()  # type: ignore[no-untyped-call]
+    firsts = [int((column == value).nonzero()[0]) for value in values]
+    return len(firsts) < len(column) and (
+        len(firsts) < 3 or _reordered(subject, y_pred[firsts], y_true[firsts])[1] is None
+    )
+
+
+def _points_to_rows(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
+    """Whether y_true holds places in the batch: where they move with the samples, nothing changes."""
+    whole = y_true.ndim == 1 and not y_true.is_floating_point() and y_true.dtype != torch.bool
+    if not whole or bool((y_true < 0).any()) or int(y_true.max()) >= len(y_true):
+        return False
+    order = torch.randperm(len(y_true), generator=torch.Generator().manual_seed(7)).to(y_true.device)
+    moved = order.argsort()[y_true[order].long()].to(y_true.dtype)
+    places = [y_pred[order]]
+    if y_pred.ndim > 1 and y_pred.shape[1] == len(y_true):
+        places.append(places[0][:, order])  # a matrix of similarities, of each sample to each
+    at = subject.value(y_pred, y_true)
+    there = [subject.value(place, moved) for place in places]
+    return any(math.isfinite(value) and not apart(at, value, 10 * tolerance(subject)) for value in there)
+
+
+def _is_time_major(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
+    """Whether the second axis is the one whose order does not matter."""
+    if y_pred.ndim < 2 or y_true.ndim < 2 or y_pred.shape[1] != y_true.shape[1] or y_pred.shape[1] < 2:
+        return False
+    return _reordered(subject, y_pred, y_true, axis=1)[1] is None
+
+
+@check("scale", needs=("number", "gradient", "samples"), unless=("broadcast", "nondeterministic", "order-dependent"))
+def scale(subject: Subject) -> Iterator[Finding]:
+    """Repeating the batch leaves a mean as it is, and multiplies a sum; a mixture does neither."""
+    calm = exact(subject)
+    y_pred, y_true = sampled(calm)
+    batches = [(repeated(y_pred, times), repeated(y_true, times)) for times in TIMES]
+    values = torch.tensor([calm.value(*batch) for batch in batches], dtype=torch.float64)
+    by = 1e-6 if calm.y_pred.dtype == torch.float64 else 1e-5
+    # A constant may be a term of the loss's own parameters: it is the slopes at y_pred that must say the same.
+    if not _is_mixed(values, by):
+        return
+    slopes = [calm.evaluate(*batch).gradient for batch in batches]
+    if any(slope is None for slope in slopes):
+        return
+    if not _is_mixed(torch.stack([_of_each(slope, len(y_pred)) for slope in slopes]), by) or not steady(subject):
+        return
+    constant, grows = 2 * values[0] - values[1], values[1] - values[0]
+    said = ", ".join(number(float(value)) for value in values)
+    yield Finding(
+        "batch-scaling",
+        "warning",
+        f"Repeating the batch 1, 2, 3, 4 times gives {said} = {number(float(constant))} "
+        f"{'-' if grows < 0 else '+'} {number(abs(float(grows)))} k: one term is a mean over the batch, another a sum. "
+        "Their balance depends on the batch size.",
+        "Reduce all terms alike: sum over the axes of a sample, then .mean() over the batch.",
+        {"values": values.tolist(), "constant": float(constant), "per_repeat": float(grows)},
+    )
+
+
+def _of_each(gradient: Tensor | None, count: int) -> Tensor:
+    """The gradient of each sample, over all its copies."""
+    assert gradient is not None
+    return gradient.double().reshape(-1, count, *gradient.shape[1:]).sum(0)
+
+
+def _is_mixed(numbers: Tensor, by: float) -> bool:
+    """Whether numbers for k of 1 to 4 are a + b k, and neither part is small."""
+    constant, grows = 2 * numbers[0] - numbers[1], numbers[1] - numbers[0]
+    steps = torch.tensor(TIMES, dtype=torch.float64).reshape(-1, *[1] * (numbers.ndim - 1))
+    size, rest = float(numbers.norm()), float((numbers - constant - grows * steps.to(numbers.device)).norm())
+    least = min(float(constant.norm()), float(grows.norm()))
+    return rest <= by * size and least > max(SHARE * float(numbers[0].norm()), 1e-9)
+
+
+@check(
+    "parts",
+    needs=("number", "gradient", "samples"),
+    unless=("nondeterministic", "order-dependent", "batch-scaling", "broadcast", "ignored-counted"),
+)
+def parts(subject: Subject) -> Iterator[Finding]:
+    """The loss of a batch is the mean, or the sum, of those of its parts."""
+    calm = exact(subject)
+    y_pred, y_true = sampled(calm)
+    half = len(y_pred) // 2
+    y_pred, y_true = y_pred[: 2 * half], y_true[: 2 * half]
+    if composition(subject) is not None or not steady(subject):
+        return
+    whole = calm.value(y_pred, y_true)
+    halves = [calm.value(y_pred[rows], y_true[rows]) for rows in (slice(0, half), slice(half, None))]
+    if not apart(whole, sum(halves) / 2, 10 * tolerance(calm)) or not all(map(math.isfinite, halves)):
+        return
+    why, fix = "contrastive, batch statistics, or a weighted mean", "Where that matters, gather the whole batch first."
+    for said, counts in _counts(subject, y_true, half):
+        total = sum(counts)
+        if not total or apart(whole, (counts[0] * halves[0] + counts[1] * halves[1]) / total, 10 * tolerance(calm)):
+            continue
+        why = f"it is divided by the {said}, here {number(counts[0])} and {number(counts[1])}"
+        fix = f"Return the sum, and divide by the global {said} (times world_size under DDP)."
+    yield Finding(
+        "whole-batch",
+        "note",
+        f"The loss of a batch is not the mean over its parts: {number(whole)} for {2 * half} samples, "
+        f"{number(halves[0])} and {number(halves[1])} for the halves ({why}). With gradient accumulation and DDP, "
+        "which average the parts, it is another objective.",
+        fix,
+        {"batch": whole, "halves": halves},
+    )
+
+
+def _counts(subject: Subject, y_true: Tensor, half: int) -> Iterator[tuple[str, list[float]]]:
+    """What a mean may be divided by, in each of two halves."""
+    halves = y_true[:half], y_true[half:]
+    if subject.marker is not None:
+        marker = subject.marker
+        valid = [(~part.isnan() if math.isnan(marker) else part != marker) for part in halves]
+        yield "number of valid targets", [float(part.sum()) for part in valid]
+    if subject.true_kind == "binary":
+        yield "number of positives", [float((part > 0).sum()) for part in halves]
+    weight = option(subject.original, "weight")
+    indices = not y_true.is_floating_point() and subject.true_kind == "class_indices"
+    if isinstance(weight, Tensor) and weight.ndim == 1 and indices and int(y_true.max()) < len(weight):
+        live = [part[part >= 0] for part in halves]
+        yield "sum of the weights", [float(weight[part].sum()) for part in live]
+
+
+CHECKS: tuple[Check, ...] = (shapes_match, ignored_counted, order, scale, parts)
