@@ -131,7 +131,7 @@ def _run(path: Path, said: str) -> ModuleType:
         raise InputError(f"{said}{path} is a folder, not a file: name the file in it, as in {path / 'file.py'}:NAME")
     if not there:
         raise InputError(f"{said}there is no file {path}" + (f". {near(str(path), others)}" if others else ""))
-    name = f"torchobjectives_own_{path.stem}"
+    name = _module_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -144,6 +144,22 @@ def _run(path: Path, said: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         raise InputError(f"{said}{path} does not run: {reason(error, path)}") from error
     return module
+
+
+@contextmanager
+def another_run(path: Path) -> Iterator[None]:
+    """Let a file be run once more within, and be known afterwards as it was run before."""
+    name = _module_name(path)
+    before = sys.modules.get(name)
+    try:
+        yield
+    finally:
+        if before is not None:
+            sys.modules[name] = before
+
+
+def _module_name(path: Path) -> str:
+    return f"torchobjectives_own_{path.stem}"
 
 
 @contextmanager
