@@ -240,6 +240,19 @@ def test_a_loss_over_time_with_one_backward_pass_is_healthy() -> None:
     assert total.isfinite()
 
 
+def test_a_critic_of_real_and_drawn_samples_is_healthy() -> None:
+    """At its best it is no better than a guess; its targets are all alike in each call."""
+    model, loss = net(), nn.BCEWithLogitsLoss()
+    optimizer = torch.optim.Adam(model.parameters(), 1e-4)
+    with watch(loss, every=50) as watched:
+        for _ in range(700):
+            for target in (torch.ones(16, 1), torch.zeros(16, 1)):
+                loss(model(torch.randn(16, FEATURES)), target).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    assert (watched.findings, watched.steps) == ((), 1400)
+
+
 def test_several_terms_in_balance_are_healthy() -> None:
     objective = Objective({"value": nn.MSELoss(), "label": nn.CrossEntropyLoss()}, term_weights={"label": 0.001})
     model = net(5)

@@ -144,6 +144,8 @@ class _Pass:
 class Graphs(Signal):
     """Graphs of steps whose backward pass is over are kept: memory grows."""
 
+    seldom = True
+
     def __init__(self) -> None:
         self.marks: list[weakref.ref[_Mark]] = []
 

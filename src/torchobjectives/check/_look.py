@@ -13,6 +13,8 @@ from torchobjectives.check._report import Finding
 
 # In so many looks one after the other a thing must be seen.
 LOOKS = 3
+# After so many looks what costs most looks at every fourth.
+OFTEN, SELDOM = 10, 4
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Signal:
 
     done = False
     """Whether it has nothing more to say."""
+    seldom = False
+    """Whether it looks less often when it has looked often enough: what it sees is mostly so from the start."""
 
     def look(self, look: Look) -> Iterator[Finding]:
         """Look, and say what is found."""

@@ -52,6 +52,8 @@ class Broadcast(Signal):
 class ConstantPredictions(Signal):
     """Every sample gets the same prediction."""
 
+    seldom = True
+
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}
 
@@ -151,6 +153,8 @@ class Probabilities(Signal):
 
 class DeadOutputs(Signal):
     """Most predictions get no gradient, although better ones would cost less."""
+
+    seldom = True
 
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from torchobjectives._validate import inside_transform, whole
 from torchobjectives.check._calls import Part, detached, names_of, parts_of, split, undisturbed
-from torchobjectives.check._look import Look, Signal
+from torchobjectives.check._look import OFTEN, SELDOM, Look, Signal
 from torchobjectives.check._replay import Step, not_finite
 from torchobjectives.check._report import Finding, counted
 from torchobjectives.check._signals import signals_of
@@ -46,9 +46,10 @@ def watch(
 
     A module, also an ``Objective``, goes on being used itself; of a function what is returned is called in its
     place. At every step the loss is read; on an accelerator it is read when it has arrived, at the next step. At the
-    first step and at every 50th the predictions, their gradient and what the loss owns are looked at. The numbers of
-    the training stay what they are, bit for bit. Only calls that give one number with a gradient are steps: validation
-    under ``torch.no_grad`` is none. Inside ``torch.compile`` and ``torch.func`` nothing is watched.
+    first step and at every 50th the predictions, their gradient and what the loss owns are looked at, some of it after
+    ten looks at every fourth. The numbers of the training stay what they are, bit for bit. Only calls that give one
+    number with a gradient are steps: validation under ``torch.no_grad`` is none. Inside ``torch.compile`` and
+    ``torch.func`` nothing is watched.
 
     Args:
         loss: Called as ``loss(y_pred, y_true, …)``.
@@ -243,7 +244,9 @@ class Watch:
         # The next steps are of the same kind.
         self._keeps = type(y_pred) is not Tensor or y_pred.numel() <= KEPT
         hook.plain = type(y_pred) is Tensor and self._keeps and loss.is_cpu
-        found = [finding for signal in self._signals for finding in signal.look(look)]
+        passed = look.count >= OFTEN and look.count % SELDOM
+        now = [signal for signal in self._signals if not (passed and signal.seldom)]
+        found = [finding for signal in now for finding in signal.look(look)]
         self._signals = [signal for signal in self._signals if not signal.done]
         return found
 
