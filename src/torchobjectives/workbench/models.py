@@ -56,6 +56,11 @@ class Squeeze(nn.Module):
         return x.squeeze(-1)
 
 
+def first_layer(network: nn.Module) -> str:
+    """Return the name of the layer that reads the inputs."""
+    return next(str(name) for name, module in network.named_modules() if isinstance(module, nn.Linear))
+
+
 @dataclass(frozen=True)
 class Architecture:
     """What it takes to build a network again.

@@ -25,6 +25,7 @@ from torchobjectives.workbench.config import PENALTIES, RunConfig
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.metrics import metrics_of
+from torchobjectives.workbench.models import first_layer
 from torchobjectives.workbench.readings import Reading, reading_of
 
 DEFAULT_LOSSES = {
@@ -337,8 +338,7 @@ def with_scalar(term: Term, raw: Tensor, y_true: Tensor) -> Term:
 
 def build_penalties(config: RunConfig, network: nn.Module) -> list[Penalty]:
     """Return the penalties that the flags ask for."""
-    first = next(name for name, module in network.named_modules() if isinstance(module, nn.Linear))
-    on = f"{first}.weight" if config.penalty_on == "first-layer" else None
+    on = f"{first_layer(network)}.weight" if config.penalty_on == "first-layer" else None
     made: dict[str, Penalty] = {
         "l1": L1(config.l1, on),
         "l2": L2(config.l2),

@@ -9,6 +9,11 @@ from rich.console import Console
 from torchobjectives.workbench.errors import OutputError
 
 
+def is_live(console: Console) -> bool:
+    """Whether a progress bar can be shown."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 class Quiet(Console):
     """A console that is no reason to stop: where nobody reads any more (``| head``), it falls silent.
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import torch
 from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor, nn
@@ -21,7 +20,9 @@ from torchobjectives.penalties._penalty import with_coefficient
 from torchobjectives.workbench import own, preprocessing
 from torchobjectives.workbench.batches import VALIDATION_BATCH, Batch, Data
 from torchobjectives.workbench.callbacks import Interrupts, StoppedError
+from torchobjectives.workbench.models import Rescale, first_layer
 from torchobjectives.workbench.objectives import Fitted, build_penalties, without_penalties
+from torchobjectives.workbench.quiet import is_live
 
 if TYPE_CHECKING:
     from torchobjectives.workbench.config import RunConfig
@@ -109,8 +110,7 @@ def trace(
     files = [term.own for term in fitted.terms if term.own is not None]
     try:
         train, valid = (_Rows(prepared.part(name), interrupts) for name in ("train", "valid"))
-        on_terminal = console.is_terminal and not console.is_dumb_terminal
-        with Progress(console=console, transient=True, disable=not on_terminal) as progress:
+        with Progress(console=console, transient=True, disable=not is_live(console)) as progress:
             bar = progress.add_task("path", total=config.l1_path)
             path = _solved(config, fitted, network, train, valid, lambda done, _: progress.update(bar, completed=done))
         return _told(config, prepared, fitted, network, path)
@@ -134,14 +134,13 @@ def _solved(
     progress: Any,
 ) -> RegularizationPath:
     alone, unit = without_penalties(fitted, original=True), fitted.unit
-    kind = torch.float32 if any(term.own for term in fitted.terms) else None
+    # A loss of the user's own is given what it was tried with.
+    narrow = any(term.own for term in fitted.terms) and not _keeps_digits(network)
 
     def losses(raw: Tensor, y_true: Tensor) -> Tensor:
-        # A loss of the user's own is given what it was tried with.
-        return alone.evaluate(raw if kind is None or _keeps_digits(network) else raw.to(kind), y_true) / unit
+        return alone.evaluate(raw.float() if narrow else raw, y_true) / unit
 
-    name = _first(network)
-    l1, others = L1(0.0, on=f"{name}.weight"), _others(config, fitted, network)
+    l1, others = L1(0.0, on=f"{first_layer(network)}.weight"), _others(config, fitted, network)
     lambdas = _of_network(config, Objective(losses, [l1]), network, train) if config.hidden_sizes else None
     assert config.l1_path is not None
     return regularization_path(
@@ -159,14 +158,9 @@ def _solved(
     )
 
 
-def _keeps_digits(network: nn.Module) -> bool:
+def _keeps_digits(network: nn.Sequential) -> bool:
     """Whether a raw prediction is float64 in training, too: a regression's is, on the target's scale."""
-    return any(name == "rescale" for name, _ in network.named_children())
-
-
-def _first(network: nn.Module) -> str:
-    names: Iterator[str] = (name for name, module in network.named_modules() if isinstance(module, nn.Linear))
-    return next(names)
+    return any(isinstance(module, Rescale) for module in network)
 
 
 def _others(config: "RunConfig", fitted: Fitted, network: nn.Sequential) -> list[Penalty]:
@@ -191,7 +185,7 @@ def _of_network(config: "RunConfig", objective: Objective, network: nn.Module, t
     assert config.l1_path is not None
     copied = copy.deepcopy(network)
     for name, parameter in copied.named_parameters():
-        parameter.requires_grad_(name in (f"{_first(network)}.weight", "output.bias"))
+        parameter.requires_grad_(name in (f"{first_layer(network)}.weight", "output.bias"))
     scale = lambda_max(objective, copied, train)
     low, high = (scale * end for end in NETWORK_RANGE)
     values: list[float] = np.geomspace(low, high, config.l1_path).tolist()
@@ -201,7 +195,7 @@ def _of_network(config: "RunConfig", objective: Objective, network: nn.Module, t
 def _told(
     config: "RunConfig", prepared: "Prepared", fitted: Fitted, network: nn.Module, path: RegularizationPath
 ) -> Traced:
-    layer = network.get_submodule(_first(network))
+    layer = network.get_submodule(first_layer(network))
     assert isinstance(layer, nn.Linear)
     weights = path.coefficients.reshape(-1, layer.out_features, layer.in_features)
     single = layer.out_features == 1

@@ -41,6 +41,7 @@ from torchobjectives.workbench.contents import CHECKPOINT
 from torchobjectives.workbench.data import Problem
 from torchobjectives.workbench.errors import InputError
 from torchobjectives.workbench.objectives import Fitted
+from torchobjectives.workbench.quiet import is_live
 
 GRADIENT_NORM = 1.0
 
@@ -277,7 +278,7 @@ def train(
 ) -> Outcome:
     """Fit the network in place, from the last checkpoint in the folder if there is one."""
     module = FitModule(fitted, config, problem)
-    on_terminal = console.is_terminal and not console.is_dumb_terminal
+    on_terminal = is_live(console)
     history = History(console, config.epochs, columns=module.columns, lines=not on_terminal)
     best: KeepBest | None = None
     last = folder.absolute() / CHECKPOINT
