@@ -3,6 +3,7 @@
 import pytest
 
 from tests.check.faulty_batches import FAULTY
+from tests.check.rows import two_of_each
 from tests.check.sound import SOUND
 from tests.check.sound_batches import SOUND as MORE
 from torchobjectives.check import batches, degenerate, structure
@@ -18,7 +19,7 @@ def report(make, example, arguments) -> LossReport:  # type: ignore[no-untyped-d
     return examined(subject, CHECKS, arguments.get("y_pred_kind"), arguments.get("y_true_kind"))
 
 
-@pytest.mark.parametrize("name", FAULTY)
+@pytest.mark.parametrize("name", two_of_each(FAULTY))
 def test_the_fault_is_found(name: str) -> None:
     make, example, code, arguments = FAULTY[name]
     found = report(make, example, arguments)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tests.cases import BY_NAME, Case, generator
 from tests.check import faulty_meaning, sound, sound_meaning
 from tests.check.faulty_meaning import FAULTY
+from tests.check.rows import two_of_each
 from tests.check.sound import bits, classes, drawn
 from torchobjectives.check import calibration, direction, meaning, minimum, structure
 from torchobjectives.check._door import examined
@@ -29,7 +30,7 @@ def report(loss: Callable[..., Any], example: tuple[Tensor, Tensor], arguments: 
     return examined(subject, CHECKS, arguments.get("y_pred_kind"), arguments.get("y_true_kind"))
 
 
-@pytest.mark.parametrize("name", FAULTY)
+@pytest.mark.parametrize("name", two_of_each(FAULTY))
 def test_faults_are_found(name: str) -> None:
     make, example, code, arguments = FAULTY[name]
     found = report(make(), example(), arguments)

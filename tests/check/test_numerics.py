@@ -8,6 +8,7 @@ import torch
 
 from tests.check import sound, sound_numerics
 from tests.check.faulty_numerics import FAULTY
+from tests.check.rows import two_of_each
 from tests.check.sound import Row
 from torchobjectives.check import dtypes, gradients, numerics, structure
 from torchobjectives.check._door import examined
@@ -41,7 +42,7 @@ def report_of(row: Row) -> LossReport:
     return examined(subject, CHECKS, arguments.get("y_pred_kind"), arguments.get("y_true_kind"))
 
 
-@pytest.mark.parametrize("name", FAULTY)
+@pytest.mark.parametrize("name", two_of_each(FAULTY))
 def test_a_fault_is_found(name: str) -> None:
     make, example, code, arguments = FAULTY[name]
     report = report_of((make, example, arguments))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tests.check import faulty_state, sound, sound_state
 from tests.check.faulty_state import logits, rows, vectors
+from tests.check.rows import two_of_each
 from torchobjectives.check import owned, saved, state, structure, tools
 from torchobjectives.check._door import examined
 from torchobjectives.check._inside import Walk
@@ -33,7 +34,7 @@ def only(loss: Any, example: tuple[Tensor, Tensor], checks: Any = CHECKS) -> Fin
     return finding
 
 
-@pytest.mark.parametrize("name", faulty_state.FAULTY)
+@pytest.mark.parametrize("name", two_of_each(faulty_state.FAULTY))
 def test_a_fault_is_found(name: str) -> None:
     make, example, code, arguments = faulty_state.FAULTY[name]
     report = report_of(make(), example(), **arguments)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.check.faulty_structure import FAULTY, errors_counted, per_element, rounded
+from tests.check.rows import two_of_each
 from tests.check.sound import SOUND, drawn, mse
 from torchobjectives.check import CODES, LossCheckError, LossReport, _door, check_loss, structure
 from torchobjectives.check._check import Check
@@ -25,7 +26,7 @@ def of_structure(name: str) -> LossReport:
     return _door.examined(Subject(make(), *example()), structure.CHECKS, *kinds)
 
 
-@pytest.mark.parametrize("name", FAULTY)
+@pytest.mark.parametrize("name", two_of_each(FAULTY))
 def test_finds(name: str) -> None:
     report = of_structure(name)
     assert [finding.code for finding in report.findings] == [FAULTY[name][2]], report
