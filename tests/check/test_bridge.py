@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from tests.check.faulty_state import DropoutAlways, fills_the_ignored, logits, pixels, vectors
 from tests.check.sound import drawn
-from torchobjectives.check import _door, owned, saved, state, structure, tools
+from torchobjectives import SoftFBetaLoss
+from torchobjectives.check import _door, degenerate, owned, saved, state, structure, tools
 from torchobjectives.check._report import LossCheckError
 from torchobjectives.check.pytest import parametrize_with_loss_checks
 
@@ -66,6 +67,12 @@ def test_what_is_expected_passes() -> None:
     ]()
     case = {"loss": DropoutAlways(), "y_pred": logits()[0], "y_true": logits()[1], "y_pred_kind": "logits"}
     made_of({**case, "expected": {"nondeterministic": "noise is the point"}})["DropoutAlways-repeats"]()
+
+
+def test_what_a_spec_expects_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_door, "CHECKS", (*structure.CHECKS, *degenerate.CHECKS))
+    masks = drawn(3, 1, 8, 8), (drawn(3, 1, 8, 8, seed=5) > 0.3).float()
+    made_of((SoftFBetaLoss(), *masks))["SoftFBetaLoss-slope-on-empty-truth"]()
 
 
 def test_what_does_not_apply_is_skipped() -> None:

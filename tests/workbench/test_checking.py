@@ -1,6 +1,7 @@
 """The verb check: exit codes, what is refused, JSON; and the check that fit makes of a loss of one's own."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,23 @@ def test_fit_checks_a_loss_of_ones_own(csv: Path, fit: Fit, losses: Path) -> Non
     assert "y_pred real, y_true values" in read.text
     read, _ = page(fit(data=csv, target="income", loss="mse_loss", epochs=1))
     assert "Check of" not in read.text
+
+
+def test_a_file_is_run_once_for_loss_and_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "loud.py"
+    path.write_text('print("I am run")\n' + LOSSES)
+    assert check(f"{path}:Power") == 0
+    assert capsys.readouterr().err.count("I am run") == 1
+
+
+def test_a_file_that_runs_once_alone_costs_no_run(csv: Path, fit: Fit, tmp_path: Path) -> None:
+    path = tmp_path / "once.py"
+    path.write_text(
+        "import sys\nfrom torch.nn.functional import mse_loss\n\nassert not hasattr(sys, 'ran_once')\n"
+        "sys.ran_once = True\n\n\ndef once(y_pred, y_true):\n    return mse_loss(y_pred, y_true)\n"
+    )
+    try:
+        read, _ = page(fit(data=csv, target="income", loss=f"{path}:once", epochs=1))
+    finally:
+        del sys.ran_once  # type: ignore[attr-defined]
+    assert "Check of once" in read.text

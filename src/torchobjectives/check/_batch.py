@@ -8,10 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from torchobjectives.check._subject import Subject
+from torchobjectives.check._subject import LARGE, Subject
 
-# Above so many numbers an example is slow: then the first rows stand for it.
-MANY = 20_000
+# The rows that stand for a large example.
 ROWS = 8
 FEW = 4
 
@@ -42,7 +41,7 @@ def steady(subject: Subject) -> bool:
 def sampled(subject: Subject) -> tuple[Tensor, Tensor]:
     """The example, or its first rows where it is large."""
     size = max(subject.y_pred.numel(), subject.y_true.numel())
-    count = len(subject.y_pred) if size <= MANY else ROWS if size <= 10 * MANY else FEW
+    count = len(subject.y_pred) if size <= LARGE else ROWS if size <= 10 * LARGE else FEW
     return subject.y_pred[:count], subject.y_true[:count]
 
 

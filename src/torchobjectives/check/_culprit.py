@@ -9,7 +9,7 @@ from torch import Tensor
 
 from torchobjectives.check._stops import graph_of, nodes
 from torchobjectives.check._subject import SEED, Subject, surroundings
-from torchobjectives.check._trace import Call, Place, Trace, is_foreign
+from torchobjectives.check._trace import Call, Place, Trace, has, is_foreign, is_not_finite, located, makes
 
 # These put an infinity where somebody wants one, as a mask.
 FILLS = ("masked_fill", "masked_fill_", "full", "full_like", "new_full", "fill_", "tensor", "where", "new_tensor")
@@ -47,36 +47,21 @@ class Culprit:
     @property
     def at(self) -> str:
         """Where it is, for a sentence."""
-        return f" at {self.place}" if self.place else ""
+        return located(self.place)
 
 
 def forward_culprit(subject: Subject, y_pred: Tensor, y_true: Tensor | None = None) -> Culprit | None:
     """The first operation that makes, of finite numbers, one that is not."""
     trace = subject.traced(y_pred, subject.y_true if y_true is None else y_true)
-    made = [call for call in trace.calls if _breaks(call) and call.name not in FILLS]
+    made = [call for call in trace.calls if makes(is_not_finite, call) and call.name not in FILLS]
     if not made:
         return None
     # An infinity may be masked afterwards; what cannot be is not a number.
-    later = [call for call in trace.calls if any(bool(output.isnan().any()) for output in _floats(call.outputs))]
+    later = any(has(Tensor.isnan, call.outputs) for call in trace.calls)
     call = made[0]
-    if later and not bool(_stacked(call.outputs).isnan().any()) and len(made) > 1 and _masked(trace, call):
+    if later and not has(Tensor.isnan, call.outputs) and len(made) > 1 and _masked(trace, call):
         call = made[1]
     return _described(call, trace)
-
-
-def _floats(tensors: tuple[Tensor, ...]) -> list[Tensor]:
-    return [tensor for tensor in tensors if tensor.is_floating_point()]
-
-
-def _stacked(tensors: tuple[Tensor, ...]) -> Tensor:
-    return torch.cat([tensor.detach().flatten().double() for tensor in _floats(tensors)])
-
-
-def _breaks(call: Call) -> bool:
-    outputs = _floats(call.outputs)
-    if not outputs or all(bool(tensor.isfinite().all()) for tensor in outputs):
-        return False
-    return all(bool(tensor.isfinite().all()) for tensor in _floats(call.inputs))
 
 
 def _masked(trace: Trace, call: Call) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from torch import Tensor
@@ -30,7 +31,7 @@ from torchobjectives.check import (
 from torchobjectives.check._check import NEEDS, Check, TimeLimitError, limited
 from torchobjectives.check._kinds import kinds_said, set_kinds
 from torchobjectives.check._report import CODES, LEVELS, Finding, LossCheckError, LossReport, Skipped
-from torchobjectives.check._subject import Subject
+from torchobjectives.check._subject import SEED, Subject
 
 # In this order: what is found early explains what would be found late.
 CHECKS: tuple[Check, ...] = (
@@ -114,9 +115,8 @@ def check_loss(
     Elsewhere: scikit-learn's ``check_estimator`` for estimators; ``torch.autograd.gradcheck`` for gradients alone.
     """
     choice("on_fail", on_fail, ("raise", "warn", "return"))
-    reasons = checked_reasons(expected or {})
-    subject = Subject(loss, *checked_example(loss, y_pred, y_true), ignore_index, checked_pairs(prefers, y_pred))
-    report = examined(subject, CHECKS, y_pred_kind, y_true_kind, reasons)
+    subject = subject_of(loss, y_pred, y_true, ignore_index, prefers)
+    report = examined(subject, CHECKS, y_pred_kind, y_true_kind, expected)
     if report.errors and on_fail == "raise":
         raise LossCheckError(report)
     if not report and on_fail == "warn":
@@ -133,34 +133,48 @@ def examined(
     progress: Callable[[str], None] | None = None,
 ) -> LossReport:
     """Run checks on a subject."""
+    known = known_of(subject.original, expected or {})
+    skipped = infer(subject, y_pred_kind, y_true_kind)
     found: list[Finding] = []
-    skipped: list[Skipped] = []
     ran: list[str] = []
-    # Copies of the loss may warn anew of what it warned of when it was made.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with limited(SECONDS):
-                set_kinds(subject, y_pred_kind, y_true_kind)
-        except TimeLimitError:
-            skipped.append(
-                Skipped("kinds", f"to infer them took longer than {SECONDS:g} s", "y_pred_kind, y_true_kind")
-            )
-        for check in checks:
-            if progress is not None:
-                progress(check.name)
-            outcome = outcome_of(check, subject, {finding.code for finding in found})
-            if isinstance(outcome, Skipped):
-                skipped += [outcome] if outcome.reason else []
-                continue
-            found += outcome
-            ran.append(check.name)
-    # What a loss of ours says of itself is known, too.
-    known = {**(type(subject.original).spec.expected if isinstance(subject.original, Loss) else {}), **(expected or {})}
-    kept = [finding for finding in found if finding.code not in known]
-    kept.sort(key=lambda finding: LEVELS.index(finding.level))
+    for check in checks:
+        if progress is not None:
+            progress(check.name)
+        outcome = outcome_of(check, subject, {finding.code for finding in found})
+        if isinstance(outcome, Skipped):
+            skipped += [outcome] if outcome.reason else []
+            continue
+        found += outcome
+        ran.append(check.name)
+    return report_of(subject, found, skipped, ran, known)
+
+
+def report_of(
+    subject: Subject, found: Iterable[Finding], skipped: Iterable[Skipped], ran: Iterable[str], known: Mapping[str, str]
+) -> LossReport:
+    """What was found, errors first; what is known apart."""
+    found = sorted(found, key=lambda finding: LEVELS.index(finding.level))
+    kept = tuple(finding for finding in found if finding.code not in known)
     silenced = {finding.code: known[finding.code] for finding in found if finding.code in known}
-    return LossReport(subject.name, tuple(kept), tuple(skipped), tuple(ran), kinds_said(subject), silenced)
+    return LossReport(subject.name, kept, tuple(skipped), tuple(ran), kinds_said(subject), silenced)
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """So many seconds, and no warnings: copies of a loss may warn anew of what it warned of when it was made."""
+    with warnings.catch_warnings(), limited(SECONDS):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def infer(subject: Subject, y_pred_kind: str | None, y_true_kind: str | None) -> list[Skipped]:
+    """Set the kinds of a subject; what is returned says that it took too long to infer them."""
+    try:
+        with _bounded():
+            set_kinds(subject, y_pred_kind, y_true_kind)
+    except TimeLimitError:
+        return [Skipped("kinds", f"to infer them took longer than {SECONDS:g} s", "y_pred_kind and y_true_kind")]
+    return []
 
 
 def outcome_of(check: Check, subject: Subject, codes: Set[str]) -> list[Finding] | Skipped:
@@ -171,8 +185,10 @@ def outcome_of(check: Check, subject: Subject, codes: Set[str]) -> list[Finding]
     if check.slow:
         # The alarm in the middle of this import would leave it broken.
         importlib.import_module("torch._dynamo")
+    # Whatever ran before: a check draws the same numbers.
+    subject.generator.manual_seed(SEED)
     try:
-        with limited(SECONDS):
+        with _bounded():
             return list(check.run(subject))
     except TimeLimitError:
         return Skipped(check.name, f"it took longer than {SECONDS:g} s")
@@ -189,6 +205,12 @@ def _reason_to_skip(check: Check, subject: Subject, codes: Set[str]) -> Skipped 
         if not there(subject):
             return Skipped(check.name, reason, argument)
     return None
+
+
+def subject_of(loss: Any, y_pred: Any, y_true: Any, ignore_index: int | None = None, prefers: Any = ()) -> Subject:
+    """The loss with its example, if they are such."""
+    y_pred, y_true = checked_example(loss, y_pred, y_true)
+    return Subject(loss, y_pred, y_true, ignore_index, checked_pairs(prefers, y_pred))
 
 
 def checked_example(loss: Any, y_pred: Any, y_true: Any) -> tuple[Tensor, Tensor]:
@@ -218,11 +240,12 @@ def checked_pairs(prefers: Any, y_pred: Tensor) -> list[tuple[Tensor, Tensor]]:
     return pairs
 
 
-def checked_reasons(expected: Mapping[str, str]) -> Mapping[str, str]:
-    """Codes with reasons, if they are."""
+def known_of(loss: Any, expected: Mapping[str, str]) -> dict[str, str]:
+    """The codes that are expected of a loss, each with the reason: as the caller says, and of ours as its Spec does."""
     for code, reason in expected.items():
         if code not in CODES:
             raise ValueError(f"expected: there is no code {code!r}. {near(str(code), CODES)}")
         if not isinstance(reason, str) or not reason.strip():
             raise ValueError(f"expected[{code!r}] is {reason!r}, wanted the reason in words")
-    return expected
+    own = type(loss).spec.expected if isinstance(loss, Loss) else {}
+    return {**own, **expected}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from torchobjectives.check._kinds import class_axis, right
+from torchobjectives.check._probes import lowest
 from torchobjectives.check._subject import Subject
 
 # How far apart the loss of a batch and the mean over its halves may lie.
@@ -22,8 +23,8 @@ def floor(subject: Subject) -> float | None:
 
 def least(subject: Subject, predictions: list[Tensor]) -> float | None:
     """The least finite loss of some predictions."""
-    values = [subject.value(prediction) for prediction in predictions]
-    return min((value for value in values if math.isfinite(value)), default=None)
+    low = lowest(subject, predictions)
+    return low if math.isfinite(low) else None
 
 
 def is_mean_over_samples(subject: Subject) -> bool:

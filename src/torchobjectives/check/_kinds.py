@@ -200,7 +200,7 @@ def _pred_kind(subject: Subject) -> str | None:
         # A number below 0 is no probability; where all are above, nobody can tell.
         return "logits" if below and not (kind == "class_indices" and _is_regression_of_classes(subject)) else None
     if kind == "binary":
-        if bool((subject.y_true < 0).any()):
+        if subject.goes_below_zero:
             # Of −1 and 1 nobody can tell which way is up: of a distance, and of some critics' scores, it is down.
             said = STRONG * signs(subject, subject.y_true)
             up = below and subject.value(said) < subject.value(-said) and not is_linear(subject)
@@ -209,7 +209,7 @@ def _pred_kind(subject: Subject) -> str | None:
         return "logits" if below and not _is_regression(subject, strictly=True) else None
     if kind == "values" and subject.y_true.shape == y_pred.shape and not _all_with_all(subject):
         # A mean whose logarithm is predicted is above 0; so is what a positive prediction is compared with.
-        compared = bool((subject.y_true < 0).any()) and _is_compared(subject)
+        compared = subject.goes_below_zero and _is_compared(subject)
         return "real" if compared or _is_regression(subject) else None
     return None
 
@@ -347,7 +347,7 @@ def opposite(values: Tensor, *, positive: bool) -> Tensor:
 def signs(subject: Subject, truth: Tensor) -> Tensor:
     """−1 and 1 for the classes of a binary truth, which may be written as 0 and 1 or as −1 and 1."""
     numbers = truth.to(subject.y_pred)
-    return numbers if bool((subject.y_true.to(subject.y_pred) < 0).any()) else 2 * numbers - 1
+    return numbers if subject.goes_below_zero else 2 * numbers - 1
 
 
 def one_hot(subject: Subject, truth: Tensor) -> Tensor | None:

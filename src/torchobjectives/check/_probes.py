@@ -5,16 +5,15 @@ from __future__ import annotations
 import copy
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from torchobjectives.check._kinds import class_axis, one_hot, plausible, right, signs
-from torchobjectives.check._subject import Subject
+from torchobjectives.check._subject import LARGE, Subject
 
-LARGE = 20_000
 STRENGTHS = (0.5, 1.0, 2.0, 4.0, 12.0, 30.0)
 CLASSIFIED = ("class_indices", "binary", "probabilities")
 
@@ -72,7 +71,7 @@ def undecided(subject: Subject) -> Tensor:
     return nothing + (share if subject.pred_kind == "probabilities" else math.log(share))
 
 
-def lowest(subject: Subject, predictions: Iterator[Tensor]) -> float:
+def lowest(subject: Subject, predictions: Iterable[Tensor]) -> float:
     """The least value over predictions at which there is one; inf where there is none."""
     values = [subject.value(prediction) for prediction in predictions]
     return min((value for value in values if math.isfinite(value)), default=math.inf)

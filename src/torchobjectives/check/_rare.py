@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dis
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from torchobjectives.check._culprit import DIVISIONS
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Outcome, Subject
-from torchobjectives.check._trace import TORCH, Call, Trace, place_of
+from torchobjectives.check._trace import TORCH, Call, Trace, has, is_not_finite, located, makes, place_of
 
-DIVISIONS = ("div", "__truediv__", "__rtruediv__", "true_divide", "divide", "reciprocal")
 GUARD = "if nothing is left: return y_pred.sum() * 0"
 SHORT = "selected index k out of range"
 
@@ -63,7 +63,7 @@ class Tried:
                 place_of(outcome.error),
             )
             subject = "its backward pass raises" if outcome.backward else "the loss raises"
-            return f"{subject} {kind}{f' at {place}' if place else ''}: {text}"
+            return f"{subject} {kind}{located(place)}: {text}"
         if outcome.value is None:
             return f"the loss returns the {type(outcome.returned).__name__} {outcome.returned!r}, without backward()"
         if not self.attached and math.isfinite(outcome.number):
@@ -181,7 +181,7 @@ def why(subject: Subject, y_pred: Tensor, y_true: Tensor) -> tuple[str, str]:
     usual = "Divide by a count that is never 0: total / count.clamp(min=1)"
     if call is None:
         return "", f"{usual}, and make the input of sqrt, log and / safe before they see it."
-    where = f" at {call.place}" if call.place else ""
+    where = located(call.place)
     if not any(tensor.numel() for tensor in call.inputs):
         return f": the {call.name} of no element{where}", f"{usual}; or, {GUARD}"
     if call.name in DIVISIONS:
@@ -196,22 +196,9 @@ def why(subject: Subject, y_pred: Tensor, y_true: Tensor) -> tuple[str, str]:
 def first_bad(trace: Trace) -> Call | None:
     """The first call that makes nan of finite numbers; if none does, the first that makes inf."""
     nan, infinite = (
-        next((call for call in trace.calls if _makes(bad, call)), None)
-        for bad in (Tensor.isnan, lambda tensor: ~tensor.isfinite())
+        next((call for call in trace.calls if makes(bad, call)), None) for bad in (Tensor.isnan, is_not_finite)
     )
     # 0 * inf has its fault where the inf comes from; -inf that a mask puts there is none.
-    if nan is None or (infinite is not None and infinite.name in DIVISIONS and any(map(_infinite, nan.inputs))):
+    if nan is None or (infinite is not None and infinite.name in DIVISIONS and has(Tensor.isinf, nan.inputs)):
         return infinite
     return nan
-
-
-def _makes(bad: Callable[[Tensor], Tensor], call: Call) -> bool:
-    return any(_has(bad, tensor) for tensor in call.outputs) and not any(_has(bad, tensor) for tensor in call.inputs)
-
-
-def _infinite(tensor: Tensor) -> bool:
-    return _has(Tensor.isinf, tensor)
-
-
-def _has(bad: Callable[[Tensor], Tensor], tensor: Tensor) -> bool:
-    return tensor.is_floating_point() and bool(bad(tensor.detach()).any())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +11,11 @@ import torch
 from torch import Tensor
 
 from torchobjectives.check._calls import Part, parts_of
+from torchobjectives.check._culprit import FILLS, backward_culprit
 from torchobjectives.check._report import Finding, Level, number
-from torchobjectives.check._subject import Subject, surroundings
-from torchobjectives.check._trace import Call, Place, Trace, tensors_in
+from torchobjectives.check._subject import Subject
+from torchobjectives.check._trace import Call, has, is_not_finite, located, makes, tensors_in
 
-# Calls that put an inf there on purpose: a mask before a softmax, a start of a maximum.
-FILLS = ("masked_fill", "masked_fill_", "full", "full_like", "new_full", "fill_", "where", "__setitem__", "tensor")
 FIXES = {
     "log": "Take the log where it cannot be 0: F.logsigmoid or F.log_softmax of the logits, or x.clamp(min=1e-7).log()",
     "exp": "Bound what goes into exp: x.clamp(max=20).exp(), or F.softplus instead",
@@ -129,39 +127,17 @@ def _bad_gradient(said: str, evidence: dict[str, Any], part: Part, before: Step)
     if not outcome.is_number or outcome.gradient is None or outcome.has_slope:
         return None
     rows = _rows(outcome.gradient)
-    name, place = _backward(subject)
-    at = f" Cause: `{name}()`{f' at {place}' if place else ''}." if name else ""
+    culprit = backward_culprit(subject, subject.y_pred)
+    name, place = (culprit.name, culprit.place) if culprit else ("", None)
+    cause = f" Cause: `{name}()`{located(place)}." if name else ""
     return Finding(
         "nan-gradient",
         "error",
         f"{said} The step before, the loss{part.of} was finite, {number(outcome.number)}, but its gradient was not"
-        f"{f' (first at sample {rows[0]})' if rows else ''}, and the weights broke with it.{at}",
+        f"{f' (first at sample {rows[0]})' if rows else ''}, and the weights broke with it.{cause}",
         FIXES.get(name, "Make what goes into such a call safe first: torch.where hides a nan in the value alone."),
         {**evidence, "before": outcome.number, "samples": rows, "call": name, "place": str(place)},
     )
-
-
-def _backward(subject: Subject) -> tuple[str, Place | None]:
-    """The call from which a gradient that is finite comes out as one that is not."""
-    y_pred = subject.y_pred.clone().requires_grad_()
-    trace = Trace({"y_pred": y_pred})
-    bad: set[int] = set()
-
-    def note(tensor: Tensor) -> None:
-        key = id(tensor)  # the trace keeps them all
-        tensor.register_hook(lambda gradient: None if gradient.isfinite().all() else bad.add(key))  # type: ignore
-
-    with surroundings(0, y_pred), suppress(Exception):
-        with trace:
-            value = subject.copy()(y_pred, subject.y_true.clone())
-        through = {id(tensor): tensor for call in trace.calls for tensor in call.outputs if tensor.requires_grad}
-        for tensor in {id(y_pred): y_pred, **through}.values():
-            note(tensor)
-        torch.autograd.grad(value, [y_pred])
-    for call in reversed(trace.calls):
-        if any(id(tensor) in bad for tensor in call.inputs) and not any(id(tensor) in bad for tensor in call.outputs):
-            return call.name.strip("_"), call.place
-    return "", None
 
 
 def _replayed(said: str, part: Part, evidence: dict[str, Any], last: str) -> Finding | None:
@@ -182,7 +158,7 @@ def _replayed(said: str, part: Part, evidence: dict[str, Any], last: str) -> Fin
         given = next((t for t in call.outputs if t.is_floating_point()), None)
         result = "nan" if given is not None and bool(given.isnan().any()) else "inf"
         result = "-inf" if given is not None and result == "inf" and bool((given == -math.inf).any()) else result
-        cause += f", and `{call.name.strip('_')}()` gave {result}{f' at {call.place}' if call.place else ''}"
+        cause += f", and `{call.name.strip('_')}()` gave {result}{located(call.place)}"
     if math.isfinite(beyond := _wider(subject)):
         cause += f". It is {number(beyond)} in float64: the training diverged"
     code, level, fix = _kind(subject, call, math.isfinite(beyond))
@@ -224,20 +200,12 @@ def _of_nothing(call: Call) -> bool:
 
 def _culprit(calls: list[Call]) -> Call | None:
     """The first call whose output is not finite though its inputs are; of masks, which are so on purpose, none."""
-    made = [call for call in calls if call.name not in FILLS and _any(call.outputs, _is_bad)]
-    for bad in (_is_bad, torch.isnan):
+    made = [call for call in calls if call.name not in FILLS and has(is_not_finite, call.outputs)]
+    for bad in (is_not_finite, Tensor.isnan):
         for call in made:
-            if _any(call.outputs, bad) and not _any(call.inputs, bad):
+            if makes(bad, call):
                 return call
     return made[0] if made else None
-
-
-def _is_bad(tensor: Tensor) -> Tensor:
-    return ~tensor.isfinite()
-
-
-def _any(tensors: tuple[Tensor, ...], bad: Any) -> bool:
-    return any(bool(bad(tensor).any()) for tensor in tensors if tensor.is_floating_point())
 
 
 def _sample(subject: Subject, call: Call | None) -> int | None:

@@ -140,9 +140,9 @@ def graph_of(subject: Subject, y_pred: Tensor | None = None, *, places: bool = F
     return given, value.sum()
 
 
-def nodes(value: Tensor) -> Iterator[Any]:
-    """All nodes of the graph of a value."""
-    seen, ahead = set[Any](), [value.grad_fn]
+def nodes(*values: Tensor) -> Iterator[Any]:
+    """All nodes of the graph behind values."""
+    seen, ahead = set[Any](), [value.grad_fn for value in values]
     while ahead:
         node = ahead.pop()
         if node is None or node in seen:

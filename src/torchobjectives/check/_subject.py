@@ -21,6 +21,8 @@ from torchobjectives.check._report import Level
 from torchobjectives.check._trace import Trace
 
 SEED = 0
+# Above so many numbers an example is slow, and fewer variations of it must do.
+LARGE = 20_000
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class Outcome:
     @property
     def number(self) -> float:
         """The value; nan where there is none, or a complex one."""
-        none = self.value is None or self.value.numel() != 1 or self.value.is_complex()
-        return float("nan") if none or self.value is None else float(self.value)
+        if self.value is None or self.value.numel() != 1 or self.value.is_complex():
+            return float("nan")
+        return float(self.value)
 
     @property
     def slope(self) -> float:
@@ -113,6 +116,11 @@ class Subject:
         if self.ignore_index is None:
             return torch.zeros_like(self.y_true, dtype=torch.bool)
         return self.y_true == self.ignore_index
+
+    @functools.cached_property
+    def goes_below_zero(self) -> bool:
+        """Whether y_true does, where it counts: a binary one is then written as −1 and 1."""
+        return bool((self.y_true[~self.ignored] < 0).any())
 
     @functools.cached_property
     def marker(self) -> float | None:

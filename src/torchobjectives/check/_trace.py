@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
 HERE = str(Path(__file__).parent)
-LIBRARY = str(Path(__file__).parent.parent)
 TORCH = str(Path(torch.__file__).parent)
 
 
@@ -43,8 +42,6 @@ class Call:
     sources: frozenset[str]
     """Whether y_pred, y_true or both are behind the inputs."""
     place: Place | None
-    nested: bool
-    """Whether one of torch's own functions made it."""
 
 
 @dataclass
@@ -73,15 +70,14 @@ class Trace(TorchFunctionMode):
         try:
             result = func(*args, **(kwargs or {}))
         except Exception:
-            self.calls.append(Call(name_of(func), inputs, (), sources, *_place(sys._getframe(1))))
+            self.calls.append(Call(name_of(func), inputs, (), sources, _place(sys._getframe(1))))
             raise
         outputs = tuple(tensors_in(result))
         for tensor in outputs:
             if not any(tensor is other for other in inputs):
                 self._of[id(tensor)] = sources
                 self._kept.append(tensor)
-        place, nested = _place(sys._getframe(1))
-        self.calls.append(Call(name_of(func), inputs, outputs, sources, place, nested))
+        self.calls.append(Call(name_of(func), inputs, outputs, sources, _place(sys._getframe(1))))
         return result
 
     def first(self, *names: str, source: str | None = None) -> Call | None:
@@ -102,6 +98,21 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
             yield from tensors_in(entry)
 
 
+def has(bad: Callable[[Tensor], Tensor], tensors: Iterable[Tensor]) -> bool:
+    """Whether some of the numbers in tensors are bad."""
+    return any(tensor.is_floating_point() and bool(bad(tensor.detach()).any()) for tensor in tensors)
+
+
+def makes(bad: Callable[[Tensor], Tensor], call: Call) -> bool:
+    """Whether a call makes bad numbers of others."""
+    return has(bad, call.outputs) and not has(bad, call.inputs)
+
+
+def is_not_finite(tensor: Tensor) -> Tensor:
+    """Which numbers are nan or inf."""
+    return ~tensor.isfinite()
+
+
 def name_of(func: Callable[..., Any]) -> str:
     """The last part of what a function of torch's is called."""
     # Of an attribute such as .grad or .T the getter is called.
@@ -111,24 +122,27 @@ def name_of(func: Callable[..., Any]) -> str:
     return str(resolved or getattr(func, "__name__", func)).rpartition(".")[2]
 
 
-def _place(frame: FrameType | None) -> tuple[Place | None, bool]:
-    """The nearest line that is neither torch's nor of this folder; and whether torch's own lines lie before it."""
-    nested = False
+def _place(frame: FrameType | None) -> Place | None:
+    """The nearest line that is neither torch's nor of this folder."""
     while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith(HERE):
             break  # what called the loss is none of its lines
         if is_foreign(file):
             text = traceback.extract_stack(frame, limit=1)[-1].line or ""
-            return Place(file, frame.f_lineno, text.strip()), nested
-        nested = nested or file.startswith(TORCH)
+            return Place(file, frame.f_lineno, text.strip())
         frame = frame.f_back
-    return None, nested
+    return None
 
 
 def place_of_call() -> Place | None:
     """The nearest line that is neither torch's nor of this folder."""
-    return _place(sys._getframe(1))[0]
+    return _place(sys._getframe(1))
+
+
+def located(place: Place | None) -> str:
+    """Where something is, for a sentence; nothing where nobody knows."""
+    return f" at {place}" if place else ""
 
 
 def is_foreign(file: str) -> bool:

@@ -10,11 +10,11 @@ from itertools import combinations, zip_longest
 import torch
 from torch import Tensor
 
-from torchobjectives.check._batch import MANY, apart, composition, sampled
+from torchobjectives.check._batch import apart, composition, sampled
 from torchobjectives.check._check import check
 from torchobjectives.check._report import Finding, number
-from torchobjectives.check._subject import Subject
-from torchobjectives.check._trace import Call, Trace
+from torchobjectives.check._subject import LARGE, Subject
+from torchobjectives.check._trace import Call, Trace, located
 
 ELEMENTWISE = {
     *("add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "pow", "where", "xlogy", "hypot"),
@@ -110,7 +110,7 @@ def origin(trace: Trace, tensor: Tensor) -> str:
 @check("shapes-match", needs=("number", "gradient", "samples"))
 def shapes_match(subject: Subject) -> Iterator[Finding]:
     """No prediction is compared with the truths of other samples, unless the code says that it is meant."""
-    if subject.y_pred.numel() > MANY:
+    if subject.y_pred.numel() > LARGE:
         rows = slice(0, 3)
         trace = subject.traced(subject.y_pred[rows], subject.y_true[rows])
     else:
@@ -128,7 +128,7 @@ def shapes_match(subject: Subject) -> Iterator[Finding]:
     seen = f" Value {number(here)} instead of {number(aligned)}." if aligned is not None and outside else ""
     sign = SIGNS.get(meeting.call.name.strip("_").removeprefix("r"), meeting.call.name)
     between = trace.of(meeting.first) ^ trace.of(meeting.second) == {"y_pred", "y_true"}
-    where = f" at {meeting.call.place}" if meeting.call.place else ""
+    where = located(meeting.call.place)
     parts = f"y_pred {tuple(subject.y_pred.shape)} and y_true {tuple(subject.y_true.shape)} were"
     parts = parts if outside else f"Tensors of shapes {shapes[0]} and {shapes[1]} were"
     yield Finding(

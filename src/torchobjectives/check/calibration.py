@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._kinds import class_axis
-from torchobjectives.check._probes import LARGE
 from torchobjectives.check._report import Finding, number
-from torchobjectives.check._subject import Subject
+from torchobjectives.check._subject import LARGE, Subject
 
 WRONG = ("argument-order", "broadcast", "probs-vs-logits", "constant-loss", "wrong-direction", "wrong-minimum")
 # True probabilities that are asked for, and the logits among which the best is looked for.
@@ -81,7 +80,7 @@ def _minimisers(expected: Tensor) -> list[float]:
 
 def _binary_labels(subject: Subject) -> list[int]:
     """The label of the class that a logit speaks for, then the other one."""
-    return [1, -1] if bool((subject.y_true.to(subject.y_pred) < 0).any()) else [1, 0]
+    return [1, -1] if subject.goes_below_zero else [1, 0]
 
 
 def _said(subject: Subject, logit: float) -> Tensor:

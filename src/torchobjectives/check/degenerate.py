@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from torchobjectives.check._batch import MANY, apart, sampled
+from torchobjectives.check._batch import apart, sampled
 from torchobjectives.check._check import Check, check
+from torchobjectives.check._culprit import DIVISIONS
 from torchobjectives.check._kinds import class_axis, plausible, right, signs
-from torchobjectives.check._rare import DIVISIONS, Rare, crashes, is_binary, marked, not_finite, tried
+from torchobjectives.check._rare import Rare, crashes, is_binary, marked, not_finite, tried
 from torchobjectives.check._report import Finding, number
-from torchobjectives.check._subject import Subject
+from torchobjectives.check._subject import LARGE, Subject
 from torchobjectives.check.small import batch_of_one, one_position, value_of_one
 
 # So many classes are left out in turn; of more, the first ones.
@@ -64,7 +65,7 @@ def rare_classes(subject: Subject, y_pred: Tensor, y_true: Tensor) -> Iterator[R
     live = y_true[~marked(subject, y_true)]
     # Only of those that occur it is known that the loss takes them.
     seen: list[int] = live.unique().tolist()  # type: ignore[no-untyped-call]
-    count = CLASSES if y_pred.numel() <= MANY else 2
+    count = CLASSES if y_pred.numel() <= LARGE else 2
     for index, other in list(zip(seen, [*seen[1:], *seen[:1]], strict=True))[:count]:
         yield Rare(f"class {index} absent", y_pred, torch.where(y_true == index, other, y_true))
     for index in sorted({*seen[:1], *seen[-1:]}):

@@ -15,7 +15,7 @@ from torchobjectives.check._culprit import POLYNOMIAL, Culprit, backward_culprit
 from torchobjectives.check._far import saying_truth
 from torchobjectives.check._report import Finding, Level, number
 from torchobjectives.check._subject import Outcome, Subject
-from torchobjectives.check._trace import Place, Trace
+from torchobjectives.check._trace import Place, Trace, located
 
 HALVES = (torch.bfloat16, torch.float16)
 CONFIDENT = 12.0
@@ -280,7 +280,7 @@ def _wrapped(subject: Subject) -> Finding | None:
     return Finding(
         "dtype-hazard",
         "error",
-        f"`{name}` on {dtype} wraps around{f' at {place}' if place else ''}: 2 * y - 1 of y = 0 is 255, not -1."
+        f"`{name}` on {dtype} wraps around{located(place)}: 2 * y - 1 of y = 0 is 255, not -1."
         f"{instead} The loss is another one than is written.",
         "Convert first: y_true = y_true.to(y_pred.dtype).",
         {"operation": name, "dtype": dtype, "value": subject.example.number, "as_float": as_float},

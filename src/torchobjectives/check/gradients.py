@@ -15,12 +15,11 @@ from torchobjectives.check._far import saying_truth
 from torchobjectives.check._kinds import plausible
 from torchobjectives.check._path import Account, Jump, Line, Slopes, account, jump_in, slopes_at
 from torchobjectives.check._report import Finding, number
-from torchobjectives.check._subject import Subject
+from torchobjectives.check._subject import LARGE, Subject
 from torchobjectives.check.structure import spelt, stopping
 
 PARTS = 24
 FEW_PARTS = 10
-LARGE = 20_000
 SLOW = 3e-3
 # Of the change along a line; less than that is the work of the rule of integration.
 SHARE = 0.01

@@ -13,6 +13,7 @@ from torchobjectives.check._kinds import class_axis, right, signs
 from torchobjectives.check._probes import CLASSIFIED, hot_truth, taken_for, undecided
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
+from torchobjectives.check._trace import located
 
 FAR = 30.0
 RAW = (("logits", "class_indices"), (None, "class_indices"))
@@ -39,7 +40,7 @@ def _logarithm_of_raw(subject: Subject, seen: Flow) -> Finding | None:
     calls = [call for call in subject.trace.calls if call.name in LOGS and "y_pred" in call.sources]
     call = next(iter([*seen.logs, *calls]), None)
     low, high = float(y_pred.min()), float(y_pred.max())
-    where = f" at {call.place}" if call and call.place else ""
+    where = located(call.place if call else None)
     name = f"`{call.name}`" if call else "The loss"
     if refused or (not subject.example.is_number and (low < 0 or high > 1)):
         said = f"it raises: {error}" if refused else f"the loss is {number(subject.example.number)}"

@@ -12,7 +12,6 @@ from torchobjectives.check._check import Check, check
 from torchobjectives.check._flow import flow, saturated
 from torchobjectives.check._kinds import DIFFERENCES, class_axis, is_linear, one_hot, right
 from torchobjectives.check._probes import (
-    LARGE,
     STRENGTHS,
     descended,
     is_hard,
@@ -23,7 +22,7 @@ from torchobjectives.check._probes import (
     usual,
 )
 from torchobjectives.check._report import Finding, Level, number
-from torchobjectives.check._subject import Subject
+from torchobjectives.check._subject import LARGE, Subject
 from torchobjectives.check._trace import Call
 from torchobjectives.check.direction import reversed_all
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ from torchobjectives.check._check import Check, check
 from torchobjectives.check._elsewhere import Elsewhere
 from torchobjectives.check._inside import Held, Walk, last_of, listed, own_classes
 from torchobjectives.check._report import Finding, counted
+from torchobjectives.check._stops import nodes
 from torchobjectives.check._subject import SEED, Subject, as_of_a_model, called, surroundings
 
 
@@ -111,22 +112,8 @@ def _modules(found: list[Held]) -> str:
 
 def leaves(value: Tensor) -> list[Tensor]:
     """The tensors that a backward pass from a value ends at."""
-    found = [node.variable for node in graph_of([value]) if hasattr(node, "variable")]
+    found = [node.variable for node in nodes(value) if hasattr(node, "variable")]
     return [value, *found] if value.is_leaf and value.requires_grad else found
-
-
-def graph_of(values: Iterable[Tensor]) -> list[Any]:
-    """The nodes of autograd's graph behind values."""
-    waiting = [value.grad_fn for value in values if value.grad_fn is not None]
-    seen = set(waiting)
-    order = list(waiting)
-    while waiting:
-        for node, _ in waiting.pop().next_functions:
-            if node is not None and node not in seen:
-                seen.add(node)
-                order.append(node)
-                waiting.append(node)
-    return order
 
 
 def held_in(loss: Any, tensors: list[Tensor]) -> dict[int, Held]:

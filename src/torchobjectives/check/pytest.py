@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 from torchobjectives._validate import choice, near
 from torchobjectives.check import _door
-from torchobjectives.check._check import Check, limited
-from torchobjectives.check._kinds import PRED_KINDS, TRUE_KINDS, kinds_said, set_kinds
-from torchobjectives.check._report import LEVELS, Finding, LossCheckError, LossReport, Skipped
+from torchobjectives.check._check import Check
+from torchobjectives.check._kinds import PRED_KINDS, TRUE_KINDS
+from torchobjectives.check._report import Finding, LossCheckError, Skipped
 from torchobjectives.check._subject import Subject, called
 
 PARTS = ("loss", "y_pred", "y_true")
@@ -73,7 +73,7 @@ class Examination:
 
     def __init__(self, loss: Callable[..., Any], y_pred: Any, y_true: Any, options: Mapping[str, Any]) -> None:
         self.loss, self.example, self.options = loss, _door.checked_example(loss, y_pred, y_true), options
-        self.expected = _door.checked_reasons(options.get("expected") or {})
+        self.known = _door.known_of(loss, options.get("expected") or {})
         self.prefers = _door.checked_pairs(options.get("prefers") or (), self.example[0])
         for argument, kinds in (("y_pred_kind", PRED_KINDS), ("y_true_kind", TRUE_KINDS)):
             if options.get(argument) is not None:
@@ -86,8 +86,7 @@ class Examination:
         """The loss with its example, whose kinds are inferred when they are first asked for."""
         if self._subject is None:
             subject = Subject(self.loss, *self.example, self.options.get("ignore_index"), self.prefers)
-            with limited(_door.SECONDS):
-                set_kinds(subject, self.options.get("y_pred_kind"), self.options.get("y_true_kind"))
+            _door.infer(subject, self.options.get("y_pred_kind"), self.options.get("y_true_kind"))
             self._subject = subject
         return self._subject
 
@@ -125,11 +124,7 @@ class LossCheck:
         outcome = examination.of(self.check, self.checks)
         if isinstance(outcome, Skipped):
             _skip(outcome, examination.codes)
-        known = examination.expected
-        kept = sorted((f for f in outcome if f.code not in known), key=lambda finding: LEVELS.index(finding.level))
-        silenced = {finding.code: known[finding.code] for finding in outcome if finding.code in known}
-        subject = examination.subject
-        report = LossReport(subject.name, tuple(kept), (), (self.check.name,), kinds_said(subject), silenced)
+        report = _door.report_of(examination.subject, outcome, (), [self.check.name], examination.known)
         if not report:
             raise LossCheckError(report)
 

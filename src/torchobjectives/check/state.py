@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._inside import Walk, listed, reseed, words_of
 from torchobjectives.check._report import Finding, Level, number
+from torchobjectives.check._stops import nodes
 from torchobjectives.check._subject import SEED, Outcome, Subject, alike, as_of_a_model, surroundings
 from torchobjectives.check._trace import Call, Trace
-from torchobjectives.check.owned import graph_of, parameters_of
+from torchobjectives.check.owned import parameters_of
 
 WRITES = frozenset({"__setitem__", "__set__"})
 CONVERSIONS = frozenset({"to", "type", "type_as", "float", "double", "half", "bfloat16", "long", "int", "bool", "cpu"})
@@ -251,14 +252,14 @@ class _Calls:
             return Outcome(error=_told(error))
         if not isinstance(value, Tensor) or not value.requires_grad:
             return Outcome()
-        nodes = graph_of([value])
+        graph = list(nodes(value))
         # What is at the end of a graph is shared by right; all else belongs to one call.
-        inner = {node for node in nodes if not hasattr(node, "variable")}
+        inner = {node for node in graph if not hasattr(node, "variable")}
         self.shared = self.shared or any(inner & earlier for earlier in self.nodes)
         self.nodes.append(inner)
         try:
             own = [tensor for tensor in parameters_of(self.loss) if tensor.requires_grad]
-            earlier = [node.variable for node in nodes if hasattr(node, "variable")] if self.shared else []
+            earlier = [node.variable for node in graph if hasattr(node, "variable")] if self.shared else []
             torch.autograd.grad(value.sum(), [leaf, *own, *earlier], allow_unused=True)
         except Exception as error:
             return Outcome(error=_told(error), backward=True)
@@ -273,13 +274,13 @@ def _told(error: BaseException) -> BaseException:
 
 def _attached(loss: Any, calls: list[set[Any]] | None) -> dict[str, bool]:
     """What holds a tensor with a graph, with one of these nodes in it; by its name, whether that is a container."""
-    nodes: set[Any] = set().union(*(calls or ()))
+    made: set[Any] = set().union(*(calls or ()))
     return {
         held.path.split("[")[0]: "[" in held.path
         for held in Walk().all_of(loss)
         if isinstance(held.value, Tensor)
         and held.value.grad_fn is not None
-        and (calls is None or nodes & set(graph_of([held.value])))
+        and (calls is None or not made.isdisjoint(nodes(held.value)))
     }
 
 

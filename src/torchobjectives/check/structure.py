@@ -12,7 +12,7 @@ from torch import Tensor
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject, called
-from torchobjectives.check._trace import Call, place_of
+from torchobjectives.check._trace import Call, located, place_of
 
 TRUE_NAMES = {"y_true", "y", "target", "targets", "label", "labels", "gt", "ground_truth", "true", "truth", "t"}
 PRED_NAMES = {"y_pred", "y_hat", "input", "inputs", "pred", "preds", "prediction", "predictions", "output", "outputs"}
@@ -47,7 +47,7 @@ def runs(subject: Subject) -> Iterator[Finding]:
         return  # that is what breaks the backward pass, and it is found as such
     kind, text = type(error).__name__, " ".join(str(error).split())
     place = place_of(error)
-    where = f" at {place}" if place else ""
+    where = located(place)
     if subject.example.backward:
         yield Finding(
             "could-not-run",
@@ -77,13 +77,10 @@ def _swapped(subject: Subject) -> Finding | None:
         return None
     if _names(subject.original) is None:
         return None
-    try:
-        value = subject.copy()(subject.y_true.clone(), subject.y_pred.clone())
-    except Exception:
+    swapped = subject.evaluate(subject.y_true, subject.y_pred, gradient=False)
+    if swapped.value is None or swapped.value.numel() != 1:
         return None
-    if not isinstance(value, Tensor) or value.numel() != 1:
-        return None
-    return _order(subject, f"it fails as called, and gives {number(float(value.detach()))} with the two swapped")
+    return _order(subject, f"it fails as called, and gives {number(swapped.number)} with the two swapped")
 
 
 def _said(tensor: Tensor) -> str:
@@ -215,12 +212,7 @@ def argument_order(subject: Subject) -> Iterator[Finding]:
     """The prediction comes first: by the names of the parameters, then by what the numbers say."""
     if _names(subject.original) is None:
         return
-    try:
-        swapped = subject.copy()(subject.y_true.to(subject.y_pred), subject.y_pred.clone())
-    except Exception:
-        swapped = None
-    here = subject.example.number
-    there = float(swapped) if isinstance(swapped, Tensor) and swapped.numel() == 1 else float("nan")
+    here, there = subject.example.number, subject.value(subject.y_true.to(subject.y_pred), subject.y_pred)
     if abs(here - there) <= 1e-6 * max(abs(here), 1e-12):
         return  # symmetric: nothing is wrong with the numbers
     seen = f"called with the prediction first it gives {number(here)}, with the truth first {number(there)}"

@@ -17,7 +17,7 @@ from torchobjectives.check._check import Check, check
 from torchobjectives.check._kinds import plausible
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import SEED, Subject, surroundings
-from torchobjectives.check._trace import place_of
+from torchobjectives.check._trace import located, place_of
 
 UNSOUND = ("could-not-run", "not-scalar", "no-gradient", "mutates-input", "keeps-graph", "nondeterministic")
 _numbers = count()
@@ -35,12 +35,10 @@ def maps_over_batches(subject: Subject) -> Iterator[Finding]:
         with surroundings(SEED, subject.y_pred):
             mapped = torch.func.vmap(loss, randomness="same")(torch.stack(predictions), truth)
     except Exception as error:
-        place = place_of(error)
-        where = f" at {place}" if place else ""
         yield Finding(
             "no-vmap",
             "note",
-            f"torch.vmap over a stack of two batches fails{where}: {first_line(error)}",
+            f"torch.vmap over a stack of two batches fails{located(place_of(error))}: {first_line(error)}",
             "Nothing to do unless you map: per-sample gradients and ensembles need code without .item(), without "
             "`if` on a tensor, and without shapes that depend on values.",
             {"error": type(error).__name__, "text": first_line(error)},

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from torch import Tensor
 
 from torchobjectives._registry import get
-from torchobjectives.check._door import CHECKS, checked_example, checked_pairs, checked_reasons, examined
+from torchobjectives.check._door import CHECKS, examined, subject_of
 from torchobjectives.check._report import LossReport
 from torchobjectives.check._subject import Subject
 from torchobjectives.workbench import objectives, own
@@ -65,20 +65,16 @@ def _checked(
     y_pred, y_true, said = _example(reference, example)
     said |= {name: value for name, value in given.items() if value is not None}
     try:
-        subject = Subject(
-            loss,
-            *checked_example(loss, y_pred, y_true),
-            said.get("ignore_index"),
-            checked_pairs(said.get("prefers", ()), y_pred),
-        )
-        reasons = checked_reasons(said.get("expected", {}))
+        subject = subject_of(loss, y_pred, y_true, said.get("ignore_index"), said.get("prefers", ()))
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
             bar = progress.add_task("", total=len(CHECKS))
 
             def show(name: str) -> None:
                 progress.update(bar, advance=1, description=name)
 
-            return examined(subject, CHECKS, said.get("y_pred_kind"), said.get("y_true_kind"), reasons, show)
+            return examined(
+                subject, CHECKS, said.get("y_pred_kind"), said.get("y_true_kind"), said.get("expected"), show
+            )
     except (TypeError, ValueError) as error:
         raise InputError(f"{reference}: {error}") from error
 
@@ -122,7 +118,7 @@ def _example(reference: str, example: str | None) -> tuple[Tensor, Tensor, dict[
         raise InputError(f"--example {place}: wanted path/to/file.py:NAME, a function that returns (y_pred, y_true)")
     flag = "--example " if example is not None else ""
     try:
-        found = own.named(place, flag)
+        found = own.named(place, flag, again=False)
     except InputError as error:
         if example is None:
             raise InputError(
@@ -167,5 +163,8 @@ def _anew(term: Term) -> Term:
     """The term with a loss from another run of its file: what a function keeps in its module is not to be touched."""
     assert term.own is not None
     reference, _ = objectives.parse_loss(objectives.weighted(term.text)[1])
-    with own.another_run(term.own):
-        return replace(term, loss=own.build(reference, {**term.filled, **term.given}, {})[0])
+    try:
+        with own.another_run(term.own):
+            return replace(term, loss=own.build(reference, {**term.filled, **term.given}, {})[0])
+    except (Exception, SystemExit):  # a file that runs once alone, as one that registers an operator of torch's does
+        return term

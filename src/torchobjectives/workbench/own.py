@@ -60,15 +60,18 @@ def build(
     return made, filled
 
 
-def named(reference: str, flag: str = "--loss ") -> Any:
+def named(reference: str, flag: str = "--loss ", *, again: bool = True) -> Any:
     """Run a file, and return what ``path/to/file.py:name`` names in it.
 
     Args:
         reference: File and name.
         flag: What stands before the reference, in messages.
+        again: Whether to run a file anew that was run last of its name.
     """
     name, path = reference.rpartition(":")[2], file_of(reference)
-    module = _run(path, flag.strip() + ": " if flag else "")
+    last = sys.modules.get(_module_name(path))
+    is_last = last is not None and last.__file__ is not None and Path(last.__file__).resolve() == path.resolve()
+    module = last if is_last and not again else _run(path, flag.strip() + ": " if flag else "")
     if not hasattr(module, name):
         public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise InputError(f"{flag}{reference}: {path} has no {name!r}. {near(name, public)}")
