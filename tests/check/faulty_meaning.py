@@ -53,6 +53,18 @@ def twice_sigmoid_dice(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return (1 - (2 * (p * t).sum(1) + 1) / (p.sum(1) + t.sum(1) + 1)).mean()
 
 
+def twice_sigmoid_balanced(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """The factor brings a right answer to 0: what shows is that a wrong one costs little."""
+    p = y_pred.sigmoid()
+    cost = F.binary_cross_entropy_with_logits(p, y_true, reduction="none")
+    p_t = torch.where(y_true > 0.5, p, 1 - p)
+    return (torch.where(y_true > 0.5, 0.25, 0.75) * (1 - p_t) ** 2 * cost).mean()
+
+
+def twice_softmax_of_teacher(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return -(y_true * y_pred.softmax(1).log_softmax(1)).sum(1).mean()
+
+
 class SoftmaxThenCrossEntropy(nn.Module):
     """Focal, with the softmax before the cross entropy."""
 
@@ -453,6 +465,39 @@ def masks() -> tuple[Tensor, Tensor]:
     return 2 * drawn(3, 1, 8, 8), bits(3, 1, 8, 8)
 
 
+def dice_of_mixed_layout(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    count = y_pred.shape[1]
+    p = y_pred.softmax(1).reshape(count, -1)
+    hot = F.one_hot(y_true, count).permute(3, 0, 1, 2).reshape(count, -1).to(p.dtype)
+    return 1 - ((2 * (p * hot).sum(1) + 1e-3) / (p.sum(1) + hot.sum(1) + 1e-3)).mean()
+
+
+def likeness_of_images(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """A structural similarity that nobody subtracted from 1."""
+    x, y = F.avg_pool2d(y_pred, 3, 1), F.avg_pool2d(y_true, 3, 1)
+    xx, yy = F.avg_pool2d(y_pred**2, 3, 1) - x**2, F.avg_pool2d(y_true**2, 3, 1) - y**2
+    xy = F.avg_pool2d(y_pred * y_true, 3, 1) - x * y
+    return ((2 * x * y + 1e-4) * (2 * xy + 9e-4) / ((x**2 + y**2 + 1e-4) * (xx + yy + 9e-4))).mean()
+
+
+def log_of_one_side(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return (torch.log1p(y_pred) - y_true).square().mean()
+
+
+def labels_with_themselves(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Of one axis .t() turns nothing: every pair is taken for one of a kind."""
+    z = F.normalize(y_pred, dim=1)
+    others = 1 - torch.eye(len(z)).to(z)
+    alike = (y_true == y_true.t()).to(z) * others
+    logits = 5 * z @ z.T
+    log_p = logits - (logits.exp() * others).sum(1, keepdim=True).log()
+    return -((alike * log_p).sum(1) / alike.sum(1).clamp(min=1)).mean()
+
+
+def uniform(*shape: int, seed: int = 3) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
 def r24() -> tuple[Tensor, Tensor]:
     return drawn(24), drawn(24, seed=5)
 
@@ -473,6 +518,37 @@ FAULTY: dict[str, Row] = {
     "twice_sigmoid": (lambda: twice_sigmoid, b32, P, {}),
     "twice_sigmoid_focal": (lambda: twice_sigmoid_focal, masks, P, {}),
     "twice_sigmoid_dice": (lambda: twice_sigmoid_dice, masks, P, {}),
+    "twice_sigmoid_balanced": (lambda: twice_sigmoid_balanced, lambda: (drawn(32, 6), bits(32, 6)), P, {}),
+    "twice_softmax_of_teacher": (
+        lambda: twice_softmax_of_teacher,
+        lambda: (drawn(16, 8), shares(16, 8)),
+        P,
+        {"y_pred_kind": "logits", "y_true_kind": "probabilities"},
+    ),
+    "dice_of_mixed_layout": (
+        lambda: dice_of_mixed_layout,
+        lambda: (drawn(4, 3, 6, 6), classes(3, 4, 6, 6)),
+        M,
+        LOGITS,
+    ),
+    "likeness_of_images": (
+        lambda: likeness_of_images,
+        lambda: (uniform(2, 1, 10, 10), uniform(2, 1, 10, 10, seed=5)),
+        D,
+        {},
+    ),
+    "log_of_one_side": (
+        lambda: log_of_one_side,
+        lambda: (6 * uniform(24), (6 * uniform(24, seed=5)).round()),
+        M,
+        {"y_pred_kind": "positive", "y_true_kind": "counts"},
+    ),
+    "labels_with_themselves": (
+        lambda: labels_with_themselves,
+        lambda: (drawn(12, 6), torch.arange(12) % 4),
+        M,
+        {"y_pred_kind": "embedding", "y_true_kind": "labels_of_embeddings"},
+    ),
     "cross_entropy_of_softmax": (nn.CrossEntropyLoss, lambda: (shares(16, 4), classes(4, 16)), P, {}),
     "cross_entropy_of_softmax_given": (
         nn.CrossEntropyLoss,

@@ -75,6 +75,11 @@ def of_the_truth(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return ((y_true - y_true.mean()) ** 2).mean()
 
 
+def softmax_of_one(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    p = y_pred.softmax(1).squeeze(1)
+    return F.binary_cross_entropy(p.clamp(1e-6, 1 - 1e-6), y_true)
+
+
 def keras_order(y_true: Tensor, y_pred: Tensor) -> Tensor:
     p = torch.sigmoid(y_pred)
     return -(y_true * torch.log(p + 1e-7) + (1 - y_true) * torch.log(1 - p + 1e-7)).mean()
@@ -123,6 +128,7 @@ FAULTY: dict[str, Faulty] = {
     "of_the_truth": (lambda: of_the_truth, REGRESSION, "no-gradient", {}),
     "masked_away": (lambda: masked_away, lambda: (drawn(12, 4), classes(3, 12)), "constant-loss", {}),
     "always_satisfied": (lambda: always_satisfied, REGRESSION, "constant-loss", {}),
+    "softmax_of_one": (lambda: softmax_of_one, lambda: (drawn(20, 1), bits(20)), "constant-loss", {}),
     "keras_order": (lambda: keras_order, lambda: (drawn(16), bits(16)), "argument-order", {}),
     "sklearn_order": (SklearnOrder, REGRESSION, "argument-order", {}),
     "crosses_the_wrong_way": (

@@ -11,6 +11,65 @@ from torch import Tensor, nn
 
 from tests.check.sound import Centers, Proxies, Row, bits, classes, contrastive, drawn, positive
 
+# A reference to beat, and other quantities that are not the one predicted
+
+
+def preferred(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Log-probabilities of the chosen and the rejected answer, and those of a reference."""
+    gain = (y_pred[:, 0] - y_pred[:, 1]) - (y_true[:, 0] - y_true[:, 1]).detach()
+    return -F.logsigmoid(0.3 * gain).mean()
+
+
+def preferred_by_so_much(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    gain = (y_pred[:, 0] - y_pred[:, 1]) - (y_true[:, 0] - y_true[:, 1])
+    return (gain - 5).square().mean()
+
+
+def above_reference(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return F.softplus(0.5 * (y_true - y_pred)).mean()
+
+
+def residual(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Of u'' = f with u = 0 at both ends: y_pred is u, y_true f."""
+    second = (y_pred[:, 2:] - 2 * y_pred[:, 1:-1] + y_pred[:, :-2]) / 0.25
+    return (second - y_true[:, 1:-1]).square().mean() + 5 * (y_pred[:, 0] ** 2 + y_pred[:, -1] ** 2).mean()
+
+
+def list_net(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return -(y_true.softmax(1) * y_pred.log_softmax(1)).sum(1).mean()
+
+
+def complementary_log1p(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """y_true names a class that the sample is not of."""
+    p = y_pred.softmax(1).gather(1, y_true[:, None]).squeeze(1)
+    return -torch.log1p(-p * (1 - 1e-6)).mean()
+
+
+def known_labels(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Several labels, of which those that are nan are not known."""
+    known = ~y_true.isnan()
+    cost = F.binary_cross_entropy_with_logits(y_pred, y_true.nan_to_num(), reduction="none")
+    return torch.where(known, cost, torch.zeros_like(cost)).sum() / known.sum().clamp(min=1)
+
+
+def pixels_of_bytes(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Labels in a byte, of which 255 counts for nothing."""
+    total = F.cross_entropy(y_pred, y_true.long(), ignore_index=255, reduction="sum")
+    return total / (y_true != 255).sum().clamp(min=1)
+
+
+def byte_labels() -> Tensor:
+    labels = classes(4, 2, 8, 8)
+    labels[bits(2, 8, 8) > 0.5] = 255
+    return labels.to(torch.uint8)
+
+
+def some_unknown() -> Tensor:
+    labels = bits(10, 5)
+    labels[bits(10, 5, seed=8) > 0.5] = math.nan
+    return labels
+
+
 # Values
 
 
@@ -590,6 +649,23 @@ SOUND: dict[str, Row] = {
     "earth_mover": (lambda: earth_mover, soft, {}),
     "squares_of_shares": (lambda: F.mse_loss, unit_rows, {}),
     "pair_distance": (lambda: pair_distance, lambda: (positive(24) * 2, bits(24)), {}),
+    "preferred": (lambda: preferred, lambda: (3 * drawn(12, 2) - 20, 3 * drawn(12, 2, seed=5) - 20), {}),
+    "preferred_by_so_much": (
+        lambda: preferred_by_so_much,
+        lambda: (3 * drawn(12, 2) - 20, 3 * drawn(12, 2, seed=5) - 20),
+        {},
+    ),
+    "above_reference": (lambda: above_reference, lambda: (drawn(12), drawn(12, seed=5)), {}),
+    "residual": (lambda: residual, lambda: (drawn(4, 12), drawn(4, 12, seed=5)), {}),
+    "list_net": (lambda: list_net, lambda: (drawn(6, 8), classes(4, 6, 8).float()), {"y_pred_kind": "scores"}),
+    "complementary_log1p": (lambda: complementary_log1p, lambda: (drawn(16, 4), classes(4, 16)), {}),
+    "known_labels": (lambda: known_labels, lambda: (drawn(10, 5), some_unknown()), BINARY),
+    "pixels_of_bytes": (lambda: pixels_of_bytes, lambda: (drawn(2, 4, 8, 8), byte_labels()), {}),
+    "pixels_of_bytes_ignored": (
+        lambda: pixels_of_bytes,
+        lambda: (drawn(2, 4, 8, 8), byte_labels()),
+        {"ignore_index": 255},
+    ),
     "critic": (lambda: critic, lambda: (drawn(24), 2 * bits(24) - 1), {}),
     "critic_of_bits": (lambda: critic_of_bits, b32, {}),
     "least_squares_gan": (lambda: least_squares_gan, b32, {}),

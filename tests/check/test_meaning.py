@@ -15,13 +15,13 @@ from tests.check import faulty_meaning, sound, sound_meaning
 from tests.check.faulty_meaning import FAULTY
 from tests.check.rows import two_of_each
 from tests.check.sound import bits, classes, drawn
-from torchobjectives.check import calibration, direction, meaning, minimum, structure
+from torchobjectives.check import bounds, calibration, direction, meaning, minimum, structure
 from torchobjectives.check._door import examined
 from torchobjectives.check._kinds import set_kinds
 from torchobjectives.check._report import LossReport
 from torchobjectives.check._subject import Subject
 
-CHECKS = (*structure.CHECKS, *meaning.CHECKS, *direction.CHECKS, *minimum.CHECKS, *calibration.CHECKS)
+CHECKS = (*structure.CHECKS, *meaning.CHECKS, *direction.CHECKS, *bounds.CHECKS, *minimum.CHECKS, *calibration.CHECKS)
 SOUND = sound.SOUND | sound_meaning.SOUND
 
 

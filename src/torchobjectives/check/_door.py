@@ -14,6 +14,7 @@ from torchobjectives._loss import Loss
 from torchobjectives._validate import choice, near
 from torchobjectives.check import (
     batches,
+    bounds,
     calibration,
     degenerate,
     direction,
@@ -29,7 +30,7 @@ from torchobjectives.check import (
     tools,
 )
 from torchobjectives.check._check import NEEDS, Check, TimeLimitError, limited
-from torchobjectives.check._kinds import kinds_said, set_kinds
+from torchobjectives.check._kinds import checked_kinds, kinds_said, set_kinds
 from torchobjectives.check._report import CODES, LEVELS, Finding, LossCheckError, LossReport, Skipped
 from torchobjectives.check._subject import SEED, Subject
 
@@ -44,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     *dtypes.CHECKS,
     *degenerate.CHECKS,
     *direction.CHECKS,
+    *bounds.CHECKS,
     *minimum.CHECKS,
     *calibration.CHECKS,
     *owned.CHECKS,
@@ -168,13 +170,20 @@ def _bounded() -> Iterator[None]:
 
 
 def infer(subject: Subject, y_pred_kind: str | None, y_true_kind: str | None) -> list[Skipped]:
-    """Set the kinds of a subject; what is returned says that it took too long to infer them."""
+    """Set the kinds of a subject; what is returned says why they could not be inferred."""
+    checked_kinds(y_pred_kind, y_true_kind)
     try:
         with _bounded():
             set_kinds(subject, y_pred_kind, y_true_kind)
     except TimeLimitError:
         return [Skipped("kinds", f"to infer them took longer than {SECONDS:g} s", "y_pred_kind and y_true_kind")]
+    except Exception as error:
+        return [Skipped("kinds", _stumbled(error), "y_pred_kind and y_true_kind")]
     return []
+
+
+def _stumbled(error: Exception) -> str:
+    return f"{STUMBLED} {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def outcome_of(check: Check, subject: Subject, codes: Set[str]) -> list[Finding] | Skipped:
@@ -193,7 +202,7 @@ def outcome_of(check: Check, subject: Subject, codes: Set[str]) -> list[Finding]
     except TimeLimitError:
         return Skipped(check.name, f"it took longer than {SECONDS:g} s")
     except Exception as error:  # a check that stumbles over a loss must not hide what the others found
-        return Skipped(check.name, f"{STUMBLED} {type(error).__name__}: {' '.join(str(error).split())}")
+        return Skipped(check.name, _stumbled(error))
 
 
 def _reason_to_skip(check: Check, subject: Subject, codes: Set[str]) -> Skipped | None:

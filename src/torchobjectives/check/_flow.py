@@ -31,6 +31,7 @@ CLAMPS = {"clamp", "clip", "clamp_", "clip_", "clamp_min", "clamp_max", "hardtan
 JOINS = {"stack", "cat", "concat"}
 SUMS = {"add", "__add__", "__radd__", "add_", "__iadd__"}
 LESS = {"rsub", "__rsub__", "sub", "__sub__"}
+NEGATIONS = {"neg", "__neg__", "negative", "mul", "__mul__", "__rmul__"}
 SOFT = {"softmax", "sigmoid", "softmin", "expit", "sigmoid_"}
 LOG_SOFT = {"log_softmax", "logsigmoid"}
 # What takes logits.
@@ -66,6 +67,7 @@ def flow(trace: Trace, pred_size: int) -> Flow:
     """Follow y_pred through the calls of a trace."""
     seen = Flow()
     itself, probable, logged, errors = {id(trace.sources["y_pred"])}, dict[int, Call](), dict[int, Call](), set[int]()
+    negated: set[int] = set()
     for call in trace.calls:
         if "y_pred" not in call.sources or not call.inputs:
             continue
@@ -85,8 +87,10 @@ def flow(trace: Trace, pred_size: int) -> Flow:
         if call.name in CLAMPS and (from_itself or id(first) in errors) and first.numel() == pred_size:
             seen.clamped.append(call)
         alone = len(call.inputs) == 1
-        if call.name in LESS and alone and id(first) in probable:
+        if alone and ((call.name in LESS and id(first) in probable) or (call.name == "log1p" and id(first) in negated)):
             seen.complements.append(call)
+        if alone and call.name in NEGATIONS and (id(first) in negated or id(first) in probable):
+            negated.update(outputs)
         if call.name in VIEWS:
             itself.update(outputs if from_itself else ())
             errors.update(outputs if id(first) in errors else ())

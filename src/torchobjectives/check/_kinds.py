@@ -10,6 +10,7 @@ from torchobjectives._loss import Loss
 from torchobjectives._spec import CUSTOM
 from torchobjectives._validate import near
 from torchobjectives.check._subject import Subject
+from torchobjectives.check._trace import Trace
 
 PRED_KINDS = ("logits", "probabilities", "log_probabilities", "real", "positive", "embedding", "scores")
 TRUE_KINDS = (
@@ -52,17 +53,20 @@ STRONG = 12.0
 # What compares two tensors number by number, and what multiplies all with all.
 DIFFERENCES = ("sub", "__sub__", "rsub", "__rsub__", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "dist")
 PRODUCTS = ("matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "einsum", "linear", "cdist", "tensordot")
+# What takes a part of the numbers, and what makes of several of one tensor another quantity.
+SLICES = ("__getitem__", "narrow", "select", "roll", "unbind", "chunk", "split", "tensor_split")
+OPERATORS = ("diff", "cumsum", "conv1d", "conv2d", "conv3d", "unfold", "fft_rfft", "fft_fft", "stft", *PRODUCTS)
 
 
-def set_kinds(subject: Subject, y_pred_kind: str | None, y_true_kind: str | None) -> None:
-    """Take the kinds that the caller says, and infer the others where that is safe.
-
-    Raises:
-        ValueError: There is no such kind.
-    """
+def checked_kinds(y_pred_kind: str | None, y_true_kind: str | None) -> None:
+    """Refuse what is no kind."""
     for argument, kind, kinds in (("y_pred_kind", y_pred_kind, PRED_KINDS), ("y_true_kind", y_true_kind, TRUE_KINDS)):
         if kind is not None and kind not in kinds:
             raise ValueError(f"{argument} {kind!r}: there is no such kind. {near(str(kind), kinds)}")
+
+
+def set_kinds(subject: Subject, y_pred_kind: str | None, y_true_kind: str | None) -> None:
+    """Take the kinds that the caller says, and infer the others where that is safe."""
     subject.given = frozenset(
         name for name, kind in (("y_pred_kind", y_pred_kind), ("y_true_kind", y_true_kind)) if kind is not None
     )
@@ -165,19 +169,21 @@ def _ranked(subject: Subject) -> bool:
 
 def relabelled(subject: Subject) -> bool:
     """Whether other names for the classes change nothing, though it matters which samples share one."""
-    y_true, at = subject.y_true, subject.value()
-    classes = int(y_true.max()) + 1
+    y_true, ignored, at = subject.y_true, subject.ignored, subject.value()
+    # A byte ends at 255.
+    labels = torch.where(ignored, 0, y_true).long()
+    classes = int(labels.max()) + 1
     if classes < 2 or at != at:
         return False
-    same = all(
-        abs(subject.value(y_true=(y_true + shift) % classes) - at) <= 1e-5 * max(1.0, abs(at))
-        for shift in range(1, min(classes, 4))
-    )
+    others = ((labels + shift) % classes for shift in range(1, min(classes, 4)))
+    others = (torch.where(ignored, y_true, other.to(y_true.dtype)) for other in others)
+    same = all(abs(subject.value(y_true=other) - at) <= 1e-5 * max(1.0, abs(at)) for other in others)
     return same and abs(subject.value(y_true=y_true[torch.randperm(len(y_true), generator=subject.generator)]) - at) > 0
 
 
 def _sums_to_one(values: Tensor) -> bool:
-    return bool(torch.allclose(values.sum(1), torch.ones_like(values.sum(1)), atol=1e-4))
+    sums = values.sum(1)
+    return bool(torch.allclose(sums, torch.ones_like(sums), atol=1e-4))
 
 
 def _pred_kind(subject: Subject) -> str | None:
@@ -210,7 +216,7 @@ def _pred_kind(subject: Subject) -> str | None:
     if kind == "values" and subject.y_true.shape == y_pred.shape and not _all_with_all(subject):
         # A mean whose logarithm is predicted is above 0; so is what a positive prediction is compared with.
         compared = subject.goes_below_zero and _is_compared(subject)
-        return "real" if compared or _is_regression(subject) else None
+        return "real" if compared or _is_regression(subject) or _is_likeness(subject) else None
     return None
 
 
@@ -250,18 +256,63 @@ def _all_with_all(subject: Subject) -> bool:
 
 def _is_compared(subject: Subject) -> bool:
     """Whether the loss takes y_pred and y_true for the same quantity: for their difference, or for either's place."""
-    trace, truth = subject.trace, subject.y_true.to(subject.y_pred)
-    apart = [call for call in trace.calls if {"y_pred", "y_true"} <= call.sources]
-    for call in apart:
-        sides = [trace.of(tensor) for tensor in call.inputs[:2]]
-        if call.name in DIFFERENCES and {"y_pred"} in sides and {"y_true"} in sides:
-            return True
-    at = subject.value()
+    truth, at = subject.y_true.to(subject.y_pred), subject.value()
     near = 1e-5 * max(1.0, abs(at))
-    if abs(subject.value(truth, subject.y_pred) - at) <= near:
+    # Where a constant counts for nothing it is about differences: of two answers, say.
+    moves = abs(subject.value(subject.y_pred + 1) - at) > near
+    if moves and _are_subtracted(subject.trace):
+        return True
+    if _is_symmetric(subject):
         return not is_linear(subject)
-    together = abs(subject.value(subject.y_pred + 1, truth + 1) - at) <= near
-    return together and abs(subject.value(subject.y_pred + 1) - at) > near
+    return moves and abs(subject.value(subject.y_pred + 1, truth + 1) - at) <= near
+
+
+def _is_symmetric(subject: Subject) -> bool:
+    """Whether y_pred and y_true may change places."""
+    at = subject.value()
+    swapped = subject.value(subject.y_true.to(subject.y_pred), subject.y_pred)
+    return abs(swapped - at) <= 1e-5 * max(1.0, abs(at))
+
+
+def _are_subtracted(trace: Trace) -> bool:
+    """Whether y_true is subtracted from y_pred, or both from each other after the same operators.
+
+    A residual of an equation, with differences of y_pred on one side, is of two quantities.
+    """
+    made = {name: _operators(trace, name) for name in ("y_pred", "y_true")}
+    for call in trace.calls:
+        if call.name not in DIFFERENCES or len(call.inputs) < 2:
+            continue
+        sides = {name: id(tensor) for tensor in call.inputs[:2] for name in trace.of(tensor)}
+        alone = all(len(trace.of(tensor)) == 1 for tensor in call.inputs[:2])
+        if alone and len(sides) == 2 and made["y_pred"].get(sides["y_pred"]) == made["y_true"].get(sides["y_true"]):
+            return True
+    return False
+
+
+def _operators(trace: Trace, name: str) -> dict[int, tuple[str, ...]]:
+    """Of the tensors that come from a source alone: the operators that relate its numbers to each other."""
+    made: dict[int, tuple[str, ...]] = {id(trace.sources[name]): ()}
+    parts: set[int] = set()
+    for call in trace.calls:
+        if call.sources != {name}:
+            continue
+        inputs = {id(tensor) for tensor in call.inputs} & made.keys()
+        several = len(inputs) > 1 and not inputs.isdisjoint(parts)
+        own = [call.name] if several or call.name in OPERATORS else []
+        before = [operator for one in inputs for operator in made[one]]
+        for tensor in call.outputs:
+            made[id(tensor)] = tuple(sorted(before + own))
+            if call.name in SLICES or not inputs.isdisjoint(parts):
+                parts.add(id(tensor))
+    return made
+
+
+def logarithms_along(y_pred: Tensor) -> int | None:
+    """The axis along which y_pred holds logarithms of probabilities; None where there is none."""
+    if not y_pred.is_floating_point() or not y_pred.numel() or not bool((y_pred <= 0).all()):
+        return None
+    return next((axis for axis in range(y_pred.ndim) if y_pred.shape[axis] > 1 and _ones(y_pred.exp().sum(axis))), None)
 
 
 def _ones(values: Tensor) -> bool:
@@ -283,6 +334,14 @@ def _is_regression(subject: Subject, *, strictly: bool = False) -> bool:
     return moved and all(least <= value for value in values) and (not strictly or least < values[5])
 
 
+def _is_likeness(subject: Subject) -> bool:
+    """Whether the loss is greatest where y_pred equals y_true, as a likeness is that nobody subtracted from 1."""
+    truth = subject.y_true.to(subject.y_pred)
+    others = [subject.y_pred, 2 * truth, 0 * truth, truth + 1, truth - 1]
+    most = subject.value(truth)
+    return _is_symmetric(subject) and all(most > subject.value(other) + 1e-3 * abs(most) for other in others)
+
+
 def _is_regression_of_classes(subject: Subject) -> bool:
     """Whether the loss is least where y_pred is 1 at the true class and 0 elsewhere, as squares are."""
     hot = one_hot(subject, subject.y_true)
@@ -296,9 +355,15 @@ def _is_regression_of_classes(subject: Subject) -> bool:
 def right(subject: Subject, strength: float = STRONG, y_true: Tensor | None = None) -> Tensor | None:
     """The prediction that says the truth, so strongly; None where the kinds do not tell how.
 
-    Of a negative strength it says the opposite.
+    Of a negative strength it says the opposite. Where the truth is nan, anything is right.
     """
-    truth = subject.y_true if y_true is None else y_true
+    said = _right(subject, strength, subject.y_true if y_true is None else y_true)
+    if said is None or said.shape != subject.y_pred.shape:
+        return said
+    return torch.where(said.isnan(), subject.y_pred, said)
+
+
+def _right(subject: Subject, strength: float, truth: Tensor) -> Tensor | None:
     pair = (subject.pred_kind, subject.true_kind)
     match pair:
         case ("logits" | "scores", "class_indices"):
@@ -331,8 +396,8 @@ def right(subject: Subject, strength: float = STRONG, y_true: Tensor | None = No
             wanted = truth.to(subject.y_pred)
             return wanted if strength > 0 else opposite(wanted, positive=subject.pred_kind == "positive")
         case ("scores", "values" | "ranks" | "counts"):
-            centred = truth.to(subject.y_pred) - truth.to(subject.y_pred).mean()
-            return strength * centred / centred.abs().max().clamp(min=1e-12)
+            centred = truth.to(subject.y_pred) - truth.to(subject.y_pred).nanmean()
+            return strength * centred / centred.nan_to_num().abs().max().clamp(min=1e-12)
     return None
 
 
@@ -340,8 +405,8 @@ def opposite(values: Tensor, *, positive: bool) -> Tensor:
     """Values mirrored at their mean, or of positive ones at their geometric mean."""
     if positive:
         logs = values.clamp(min=1e-6).log()
-        return (2 * logs.mean() - logs).exp()
-    return 2 * values.mean() - values
+        return (2 * logs.nanmean() - logs).exp()
+    return 2 * values.nanmean() - values
 
 
 def signs(subject: Subject, truth: Tensor) -> Tensor:

@@ -60,6 +60,13 @@ def is_hard(subject: Subject) -> bool:
     return not subject.y_true.is_floating_point() or bool((subject.y_true == subject.y_true.round()).all())
 
 
+def is_a_set(subject: Subject) -> bool:
+    """Whether the order of the samples does not matter: where it does, as of times of survival, it says something."""
+    at, order = subject.value(), torch.randperm(len(subject.y_pred), generator=subject.generator)
+    shuffled = subject.value(subject.y_pred[order], subject.y_true[order])
+    return abs(shuffled - at) <= 1e-4 * max(abs(at), 1e-3)
+
+
 def undecided(subject: Subject) -> Tensor:
     """The prediction that says nothing."""
     nothing = torch.zeros_like(subject.y_pred)
@@ -113,6 +120,8 @@ def descended(subject: Subject, start: Tensor, rate: float, steps: int = 40) -> 
         mean, square = 0.8 * mean + 0.2 * outcome.gradient, 0.95 * square + 0.05 * outcome.gradient**2
         size = (square / (1 - 0.95**step)).sqrt() + 1e-12
         at = at - rate * (1 - 0.9 * step / steps) * (mean / (1 - 0.8**step)) / size
+        if subject.pred_kind == "positive":
+            at = at.clamp(min=1e-6)
     return low, best
 
 

@@ -47,7 +47,9 @@ def direction(subject: Subject) -> Iterator[Finding]:
             subject.level("error", "warning"),
             f"Moving every prediction towards its target raises the loss: {number(worse)} → {number(better)}. The sign "
             "of this term is reversed" + _by_sign(subject, worse) + ".",
-            "Turn it round: return -loss, or 1 - loss of an overlap or a correlation; of pairs swap the two.",
+            "Swap what is done to pairs of one label and of two; of distances as logits take the negative."
+            if subject.pred_kind == "embedding"
+            else "Turn it round: return -loss, or 1 - loss of an overlap or a correlation; of pairs swap the two.",
             {"towards": better, "away": worse},
         )
         return
@@ -158,7 +160,9 @@ def _reversed_parts(subject: Subject) -> Iterator[tuple[str, float, float]]:
         return
     if not is_hard(subject):
         return
-    if reach(subject).best > reach(subject).undecided and subject.true_kind == "class_indices":
+    reached = reach(subject)
+    gained, possible = reached.undecided - reached.best, reached.undecided - reached.descended
+    if subject.true_kind == "class_indices" and gained < 0.3 * possible:
         return  # the right prediction is not what it is taken for
     if subject.true_kind == "binary":
         parts = {"the positives": hot > 0.5, "the negatives": hot < 0.5}

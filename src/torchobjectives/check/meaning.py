@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import torch
 
@@ -114,27 +115,77 @@ def _squashed_twice(subject: Subject, seen: Flow) -> Finding | None:
     if not subject.example.is_number:
         return None
     logits = taken_for(subject, "logits")
-    values = [subject.value(said) for k in (12.0, FAR, 100.0) if (said := right(logits, k)) is not None]
+    values = [_of_right(logits, strength) for strength in (12.0, FAR, 100.0)]
     nothing = subject.value(undecided(logits))
-    if len(values) < 3 or not all(map(math.isfinite, (*values, nothing))):
+    if not all(map(math.isfinite, (*values, nothing))):
         return None
     plateau = values[-1]
     stuck = abs(values[1] - plateau) <= 1e-3 * abs(nothing) and 0.05 * nothing < plateau < nothing
-    if not stuck or not (seen.doubled or (not seen.clamped and _is_of_two(logits, plateau))):
+    bounded = seen.doubled and not stuck and _is_bounded(logits, nothing)
+    if bounded:
+        said = f"Wrong answers cost {number(bounded)} at most, of logits of 30 as of 100"
+    elif stuck and (seen.doubled or (not seen.clamped and _is_of_two(logits, plateau))):
+        said = f"A confident right answer still costs {number(plateau)} (logits of 100; an undecided one costs "
+        said += f"{number(nothing)})"
+    else:
         return None
-    first, second = seen.doubled[0] if seen.doubled else (None, None)
-    inside = f": {first.name} at {first.place}, then {second.name} at {second.place}" if first and second else ""
-    plain = second.name if second and second.name not in SOFT else "loss"
+    name = "sigmoid" if subject.true_kind == "binary" else "softmax"
+    vanishes = "where an answer is wrong" if bounded else "before the answer is good"
     return Finding(
         "probs-vs-logits",
         "error",
-        f"A confident right answer still costs {number(plateau)} (logits of 100; an undecided one costs "
-        f"{number(nothing)}): a second {'sigmoid' if subject.true_kind == 'binary' else 'softmax'} is inside{inside}. "
-        "The gradient vanishes before the answer is good.",
-        f"Leave out the first one, {first.name}: give y_pred itself to {plain}."
-        if first
-        else "Squash once: give y_pred itself to what takes logits.",
-        {"plateau": plateau, "undecided": nothing, "calls": [c.name for c in (first, second) if c]},
+        f"{said}: a second {name} is inside{_inside(seen)}. The gradient vanishes {vanishes}.",
+        _left_out(seen),
+        {"plateau": plateau, "undecided": nothing, "calls": [call.name for call in chain(*seen.doubled[:1])]},
+    )
+
+
+def _is_bounded(logits: Subject, nothing: float) -> float:
+    """What wrong answers cost, if that is the same however wrong they are; else 0."""
+    some, more = (_of_right(logits, -strength) for strength in (FAR, 100.0))
+    return more if nothing < more and abs(more - some) <= 1e-3 * abs(more) else 0.0
+
+
+def _of_right(logits: Subject, strength: float) -> float:
+    """What answers cost that are right so strongly; of a negative strength wrong ones."""
+    said = right(logits, strength)
+    return math.nan if said is None else logits.value(said)
+
+
+def _inside(seen: Flow) -> str:
+    """Where something is squashed, and where again."""
+    if not seen.doubled:
+        return ""
+    first, second = seen.doubled[0]
+    return f": {first.name}{located(first.place)}, then {second.name}{located(second.place)}"
+
+
+def _left_out(seen: Flow) -> str:
+    """What to do about a second squashing."""
+    if not seen.doubled:
+        return "Squash once: give y_pred itself to what takes logits."
+    first, second = seen.doubled[0]
+    plain = "loss" if second.name in SOFT else second.name
+    return f"Leave out the first one, {first.name}: give y_pred itself to {plain}."
+
+
+def _distribution_squashed_twice(subject: Subject, seen: Flow) -> Finding | None:
+    """Of distributions: probabilities made inside are squashed again, and logits that say y_true are not the best."""
+    if (subject.pred_kind, subject.true_kind) != ("logits", "probabilities") or not seen.doubled:
+        return None
+    same = right(subject)
+    if same is None:
+        return None
+    outcome, nothing = subject.evaluate(same), subject.evaluate(undecided(subject))
+    if not outcome.is_number or not outcome.slope > 1e-3 * nothing.slope:
+        return None
+    return Finding(
+        "probs-vs-logits",
+        "error",
+        f"Logits that say y_true exactly cost {number(outcome.number)}, and are not the best (the norm of the gradient "
+        f"is {number(outcome.slope)}): a second softmax is inside{_inside(seen)}.",
+        _left_out(seen),
+        {"truth": outcome.number, "gradient": outcome.slope, "calls": [call.name for call in seen.doubled[0]]},
     )
 
 
@@ -284,6 +335,7 @@ FAULTS: tuple[Callable[[Subject, Flow], Finding | None], ...] = (
     _logarithm_of_raw,
     _not_logarithms,
     _squashed_twice,
+    _distribution_squashed_twice,
     _squashes_probabilities,
     _linear_in_logits,
     _never_squashed,

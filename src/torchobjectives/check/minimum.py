@@ -1,4 +1,4 @@
-"""Checks of where a loss is least: at the truth, somewhere else, or nowhere; and of outputs that it cuts off."""
+"""Checks of where a loss is least: at the truth, or somewhere else."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ import torch
 from torch import Tensor
 
 from torchobjectives.check._check import Check, check
-from torchobjectives.check._flow import flow, saturated
-from torchobjectives.check._kinds import DIFFERENCES, class_axis, is_linear, one_hot, right
+from torchobjectives.check._kinds import DIFFERENCES, class_axis, one_hot, right
 from torchobjectives.check._probes import (
     STRENGTHS,
     descended,
+    is_a_set,
     is_hard,
     lowest,
     reach,
-    tells,
     undecided,
     usual,
 )
 from torchobjectives.check._report import Finding, Level, number
 from torchobjectives.check._subject import LARGE, Subject
-from torchobjectives.check._trace import Call
-from torchobjectives.check.direction import reversed_all
+from torchobjectives.check._trace import Call, located
 
 EXPLAINED = ("argument-order", "broadcast", "probs-vs-logits", "constant-loss", "wrong-direction")
 AND_BOUNDED = (*EXPLAINED, "unbounded-below")
@@ -39,7 +37,7 @@ CASTS = ("long", "int", "to", "type", "short", "type_as")
 @check("minimum-at-truth", needs=("number", "y_pred_kind", "y_true_kind"), unless=AND_BOUNDED)
 def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
     """Of values the loss is least where y_pred equals y_true."""
-    if subject.true_kind not in ("values", "counts", "boxes"):
+    if subject.true_kind not in ("values", "counts", "boxes") or subject.pred_kind == "scores":
         return
     truth = right(subject)
     if truth is None or not bool(truth.isfinite().all()):
@@ -52,8 +50,11 @@ def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
     _, at = descended(subject, truth + 1e-3 * spread * subject.random(), rate=0.2 * spread)
     low, at = descended(subject, at, rate=0.02 * spread)
     low = min([low, *found.values()])
-    if subject.value(10 * truth) <= low:
+    scaled = subject.value(10 * truth)
+    if scaled <= low and least - scaled < wrong - least:
         return  # the scale does not count, or hardly
+    if _is_one_sided(subject, truth, spread, low):
+        return
     drop, rounding = (least - low) / max(wrong - low, 1e-30), _rounding(subject)
     if not drop > (0.1 * CLEARLY if rounding else CLEARLY):
         return
@@ -70,12 +71,29 @@ def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
         level,
         f"y_pred = y_true is not the minimum: the loss is {number(least)} there (gradient {number(slope)}), and "
         f"{number(low)} nearby{where}; predictions that are wrong cost {number(wrong)}.",
-        f"`{rounding.name}` at {rounding.place} rounds y_true: leave it out, targets stay in floating point."
-        if rounding
-        else "Compare y_pred with y_true itself, number by number: print both after every step that reshapes, shifts "
-        "or scales one of them.",
+        _advice(rounding, turned=subject.value(-truth) < min(least, wrong) - 0.5 * (wrong - low)),
         {"truth": least, "least": low, "usual": wrong, "gradient": slope},
     )
+
+
+def _is_one_sided(subject: Subject, truth: Tensor, spread: float, low: float) -> bool:
+    """Whether y_pred is only to be above y_true, or below, the more the better: that is a reference to beat."""
+    for way in (spread, -spread):
+        least, near, far, other = (subject.value(truth + size * way) for size in (0, 10, 100, -10))
+        if far <= near < least < other and far <= low:
+            return True
+    return False
+
+
+def _advice(rounding: Call | None, *, turned: bool) -> str:
+    if rounding:
+        return (
+            f"`{rounding.name}`{located(rounding.place)} rounds y_true: leave it out, targets stay in floating point."
+        )
+    if turned:
+        return "The opposite of y_true is better than y_true: look for a sign, or for the 1 - in front of a likeness."
+    compared = "Compare y_pred with y_true itself, number by number: print both after every step that reshapes, shifts"
+    return f"{compared} or scales one of them."
 
 
 def _rounding(subject: Subject) -> Call | None:
@@ -151,7 +169,9 @@ def _where(subject: Subject, truth: Tensor, at: Tensor, name: str, near: bool) -
     cut = max(1, len(inner) // 4)
     size = float(place.abs().max()) or 1.0
     if bool((inner > -1e-2 * size).all()) and bool((inner[cut:-cut] > 1e-4 * size).all()) and len(inner) > 2 * cut + 2:
-        return ", at an increasing function of y_true", "note"  # a link: values on another scale
+        # A link, for values on another scale; a positive prediction of positive values is on theirs.
+        same_scale = subject.sure and subject.pred_kind == "positive"
+        return ", at an increasing function of y_true", "error" if same_scale else "note"
     return (f", at {name}" if near and name else ""), level
 
 
@@ -183,7 +203,7 @@ def minimum_at_class(subject: Subject) -> Iterator[Finding]:
     """Of classes the loss is least where the true one is the greatest."""
     if subject.true_kind not in ("class_indices", "binary") or subject.pred_kind not in ("logits", "scores"):
         return
-    if not is_hard(subject):
+    if not is_hard(subject) or (not subject.sure and not is_a_set(subject)):
         return
     if finding := _other_axis(subject):
         yield finding
@@ -233,7 +253,8 @@ def _other_axis(subject: Subject) -> Finding | None:
             subject.level("error", "warning"),
             f"The classes stand along axis {axis} of y_pred {tuple(y_pred.shape)}, but the loss normalises along axis "
             f"{other}: constants along that change nothing ({number(at)}), and adding 3 to class 0 everywhere gives "
-            f"{number(subject.value(y_pred + shift))}. Each prediction is compared with other samples.",
+            f"{number(subject.value(y_pred + shift))}. Each prediction is compared with other "
+            f"{'positions of its sample' if other else 'samples'}.",
             f"Use the axis of the classes: softmax(dim={axis}), log_softmax(dim={axis})",
             {"axis": other, "class_axis": axis, "loss": at},
         )
@@ -302,14 +323,14 @@ def minimum_of_distributions(subject: Subject) -> Iterator[Finding]:
     # A sharper answer alone is asked for by losses that are not proper, and are meant to be so.
     if least >= 0 and values["sharper"] <= low + 1e-9:
         return
-    below = f", value {number(least)} < 0" if least < 0 else ""
+    below = f", value {number(least)} < 0" if least < -1e-3 * spread else ""
     yield Finding(
         "wrong-minimum",
         subject.level("error", "warning"),
         f"y_pred = y_true is not a minimum: the loss is {number(least)} there{below}, and {number(low)} at "
         f"distributions nearby; an undecided one costs {number(nothing)}.",
         "The divergence from y_true to y_pred is F.kl_div(log_probabilities_of_y_pred, y_true, reduction='batchmean'): "
-        "logarithms first, the truth second.",
+        "logarithms first, the truth second; of a mixture take the logarithm, too.",
         {"truth": least, "nearby": values, "undecided": nothing},
     )
 
@@ -343,108 +364,4 @@ def _as_kind(share: Tensor, log: bool) -> Tensor:
     return share.clamp(min=1e-9).log() if log else share
 
 
-@check("bounded-below", needs=("number", "gradient"), unless=("argument-order", "broadcast", "probs-vs-logits"))
-def bounded_below(subject: Subject) -> Iterator[Finding]:
-    """The loss has a least value: it does not fall without end."""
-    if subject.pred_kind in ("probabilities", "log_probabilities", "positive", "embedding"):
-        return
-    exact = subject.double or subject
-    slope = exact.example.gradient
-    if slope is None or not exact.example.has_slope or not bool(slope.any()):
-        return
-    if subject.known and reversed_all(subject):
-        return
-    ways = {"against its gradient": -slope / slope.abs().max()}
-    said = right(exact, 1.0) if subject.known and subject.true_kind not in ("values", "counts", "boxes") else None
-    if said is not None:
-        ways["towards the truth"] = said / said.abs().max().clamp(min=1e-12)
-    for name, way in ways.items():
-        steps = {size: exact.value(exact.y_pred + size * way) for size in (10.0, 100.0, 1000.0, 10000.0)}
-        one, two, three, four = steps.values()
-        if not _falls(one, two, three, four):
-            continue
-        sure, why = _is_meant(subject)
-        if not sure and two - three > 30 * (one - two) and subject.y_pred.shape == subject.y_true.shape:
-            sure, why = True, ""  # faster than in proportion: that is no critic
-        yield Finding(
-            "unbounded-below",
-            "error" if sure else "note",
-            f"The loss keeps falling: {number(one)} at 10 steps {name}, {number(two)} at 100, {number(three)} at "
-            f"1000, {number(four)} at 10000. " + (why or "A sign, a square or an absolute value is missing somewhere."),
-            "Look for a term that is negative and grows with y_pred: - log p of either class, and (y_pred - y_true) "
-            "squared or in absolute value.",
-            {"way": name, "values": steps},
-        )
-        return
-
-
-def _falls(one: float, two: float, three: float, four: float) -> bool:
-    """Whether values at ten times as many steps each fall at least in proportion, perhaps out of range."""
-    if not (math.isfinite(one) and math.isfinite(two) and two < one and two < 0):
-        return False
-    if three == -math.inf:
-        return one - two > 100
-    if not (three < two and two - three >= 5 * (one - two)):
-        return False
-    return four == -math.inf or (four < three and three - four >= 5 * (two - three))
-
-
-def _is_meant(subject: Subject) -> tuple[bool, str]:
-    """Whether falling without end is a fault; and words for the case that it may be meant."""
-    if not subject.known:
-        return False, "Fine for a critic's scores or a policy's log-probabilities; a fault of most others."
-    if not subject.sure and (subject.pred_kind == "scores" or (subject.true_kind == "binary" and is_linear(subject))):
-        return False, "Fine for a critic's scores."
-    classes = subject.true_kind == "class_indices" and class_axis(subject) is not None
-    if not classes and subject.y_pred.shape != subject.y_true.shape:
-        return False, "Fine where y_pred holds a scale of its own, as in log-densities."
-    return True, ""
-
-
-@check("live-outputs", needs=("number", "gradient", "y_pred_kind", "y_true_kind"), unless=AND_BOUNDED)
-def live_outputs(subject: Subject) -> Iterator[Finding]:
-    """Predictions that are wrong get a gradient."""
-    slope, calls = subject.example.gradient, flow(subject.trace, subject.y_pred.numel()).clamped
-    if slope is None or not calls or not subject.example.has_slope:
-        return
-    dead = slope == 0
-    share = float(dead.double().mean())
-    call = next((call for call in calls if call.outputs and bool(saturated(call).any())), None)
-    if share <= 0.5 or call is None:
-        return
-    truth = lowest_truth(subject)
-    if truth is None:
-        return
-    at, moved = subject.example.number, subject.value(torch.where(dead, truth, subject.y_pred))
-    best = subject.value(truth)
-    if not at - moved > 0.2 * (at - best) > 0:
-        return
-    advice = (
-        "Clip probabilities, not logits: torch.sigmoid(y_pred).clamp(1e-7, 1 - 1e-7), or use F.binary_cross_entropy"
-        "_with_logits."
-        if subject.pred_kind != "real"
-        else "Bound the slope, not the value: F.huber_loss(y_pred, y_true, delta=...)"
-    )
-    yield Finding(
-        "dead-outputs",
-        "warning",
-        f"{100 * share:.0f} % of the predictions get a gradient of exactly 0 although the loss is high "
-        f"({number(at)}; with those put right {number(moved)}): `{call.name}` at {call.place} cuts them off.",
-        advice,
-        {"share": share, "loss": at, "put right": moved, "place": str(call.place)},
-    )
-
-
-def lowest_truth(subject: Subject) -> Tensor | None:
-    """Of the predictions that say the truth the one that costs least."""
-    values = [(value, said) for said in tells(subject) if math.isfinite(value := subject.value(said))]
-    return min(values, key=lambda pair: pair[0])[1] if values else None
-
-
-CHECKS: tuple[Check, ...] = (
-    bounded_below,
-    minimum_at_truth,
-    minimum_at_class,
-    minimum_of_distributions,
-    live_outputs,
-)
+CHECKS: tuple[Check, ...] = (minimum_at_truth, minimum_at_class, minimum_of_distributions)

@@ -159,17 +159,41 @@ def gradient_arrives(subject: Subject) -> Iterator[Finding]:
         return
     values = [outcome.number for outcome in outcomes]
     if max(values) - min(values) <= 1e-6 * max(map(abs, values)):
+        single = _of_one_class(subject)
+        why, fix = (
+            (
+                f"`{single.name}`{located(single.place)} runs along an axis of size 1, where it is always the same.",
+                "Of one number per sample take sigmoid, or F.binary_cross_entropy_with_logits(y_pred, y_true)",
+            )
+            if single
+            else (
+                "Something always wins: a mask filled with inf, a clamp, or a hinge that is never active.",
+                "Look for the masked_fill, clamp or max that hides y_pred, and print what goes into it.",
+            )
+        )
         yield Finding(
             "constant-loss",
             "error",
             f"For {len(values)} different predictions the loss was {number(values[0])} and the gradient exactly 0. "
-            "Something always wins: a mask filled with inf, a clamp, or a hinge that is never active.",
-            "Look for the masked_fill, clamp or max that hides y_pred, and print what goes into it.",
+            + why,
+            fix,
             {"value": values[0], "predictions": len(values)},
         )
     else:
         said = f"For {len(values)} predictions the gradient was exactly 0, while the loss went from "
         yield _without_gradient(subject, f"{said}{number(min(values))} to {number(max(values))}")
+
+
+def _of_one_class(subject: Subject) -> Call | None:
+    """A softmax along an axis of size 1."""
+    for call in subject.trace.calls:
+        if call.name in ("softmax", "log_softmax") and call.outputs and call.sources == {"y_pred"}:
+            before, after = call.inputs[0].detach(), call.outputs[0].detach()
+            if bool((after == after.flatten()[:1]).all()) and not bool((before == before.flatten()[:1]).all()):
+                return call
+        if call.name == "cross_entropy" and call.inputs[0].ndim > 1 and call.inputs[0].shape[1] == 1:
+            return call
+    return None
 
 
 def _learns_from_others(subject: Subject) -> bool:
