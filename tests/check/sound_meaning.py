@@ -35,6 +35,39 @@ def residual(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return (second - y_true[:, 1:-1]).square().mean() + 5 * (y_pred[:, 0] ** 2 + y_pred[:, -1] ** 2).mean()
 
 
+def one_step(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Of the heat equation: y_true is the state now, y_pred the next one."""
+    wanted = y_true.clone()
+    wanted[:, 1:-1] = y_true[:, 1:-1] + 0.2 * (y_true[:, 2:] - 2 * y_true[:, 1:-1] + y_true[:, :-2])
+    return F.mse_loss(y_pred, wanted)
+
+
+def velocities(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return F.huber_loss(y_pred[:, 1:], (y_true[:, 1:] - y_true[:, :-1]) / 0.1)
+
+
+def deblurred(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    kernel = y_pred.new_full((1, 1, 3, 3), 1 / 9)
+    blurred = F.conv2d(F.pad(y_pred, (1, 1, 1, 1), mode="replicate"), kernel)
+    return (blurred - y_true).square().mean() + 0.01 * (y_pred[..., 1:] - y_pred[..., :-1]).square().mean()
+
+
+def score_of_noise(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return 0.1 * (y_pred + 4 * y_true).square().sum(1).mean()
+
+
+def differences_of_scores(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return ((y_pred[:, :1] - y_pred[:, 1:]) - (y_true[:, :1] - y_true[:, 1:])).square().mean()
+
+
+def quantiles_of_samples(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Each row of y_true holds samples, in no order."""
+    count = y_pred.shape[1]
+    level = ((torch.arange(count, dtype=y_pred.dtype) + 0.5) / count)[None, :, None]
+    error = y_true[:, None, :] - y_pred[:, :, None]
+    return torch.maximum(level * error, (level - 1) * error).mean()
+
+
 def list_net(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return -(y_true.softmax(1) * y_pred.log_softmax(1)).sum(1).mean()
 
@@ -658,6 +691,29 @@ SOUND: dict[str, Row] = {
     "above_reference": (lambda: above_reference, lambda: (drawn(12), drawn(12, seed=5)), {}),
     "residual": (lambda: residual, lambda: (drawn(4, 12), drawn(4, 12, seed=5)), {}),
     "list_net": (lambda: list_net, lambda: (drawn(6, 8), classes(4, 6, 8).float()), {"y_pred_kind": "scores"}),
+    "one_step": (lambda: one_step, lambda: (drawn(5, 10), drawn(5, 10, seed=5)), {}),
+    "velocities": (lambda: velocities, lambda: (drawn(5, 8), 0.1 * drawn(5, 8, seed=5).cumsum(1)), {}),
+    "deblurred": (lambda: deblurred, lambda: (positive(2, 1, 8, 8), positive(2, 1, 8, 8, seed=5)), {}),
+    "score_of_noise": (
+        lambda: score_of_noise,
+        lambda: (drawn(12, 4), 0.5 * drawn(12, 4, seed=5)),
+        {"y_pred_kind": "real"},
+    ),
+    "differences_of_scores": (
+        lambda: differences_of_scores,
+        lambda: (drawn(8, 4), drawn(8, 4, seed=5)),
+        {"y_pred_kind": "scores", "y_true_kind": "values"},
+    ),
+    "quantiles_of_samples": (
+        lambda: quantiles_of_samples,
+        lambda: (drawn(10, 8), drawn(10, 8, seed=5)),
+        {"y_pred_kind": "real", "y_true_kind": "values"},
+    ),
+    "critic_of_scores": (
+        lambda: critic_of_bits,
+        b32,
+        {"y_pred_kind": "scores", "y_true_kind": "binary"},
+    ),
     "complementary_log1p": (lambda: complementary_log1p, lambda: (drawn(16, 4), classes(4, 16)), {}),
     "known_labels": (lambda: known_labels, lambda: (drawn(10, 5), some_unknown()), BINARY),
     "pixels_of_bytes": (lambda: pixels_of_bytes, lambda: (drawn(2, 4, 8, 8), byte_labels()), {}),

@@ -76,7 +76,7 @@ def set_kinds(subject: Subject, y_pred_kind: str | None, y_true_kind: str | None
         subject.true_kind, subject.pred_kind = subject.true_kind or told[1], subject.pred_kind or told[0]
         return
     subject.true_kind = subject.true_kind or _true_kind(subject)
-    subject.pred_kind = subject.pred_kind or _pred_kind(subject)
+    subject.pred_kind = subject.pred_kind or inferred_pred_kind(subject)
 
 
 def kinds_said(subject: Subject) -> dict[str, str]:
@@ -186,7 +186,8 @@ def _sums_to_one(values: Tensor) -> bool:
     return bool(torch.allclose(sums, torch.ones_like(sums), atol=1e-4))
 
 
-def _pred_kind(subject: Subject) -> str | None:
+def inferred_pred_kind(subject: Subject) -> str | None:
+    """What y_pred holds, as far as that is safe to say."""
     y_pred, kind = subject.y_pred, subject.true_kind
     if has_head(subject) or not y_pred.is_floating_point() or not bool(y_pred.isfinite().all()):
         return None
@@ -214,6 +215,8 @@ def _pred_kind(subject: Subject) -> str | None:
         # A number above 1 may be a distance, one below 0 may not.
         return "logits" if below and not _is_regression(subject, strictly=True) else None
     if kind == "values" and subject.y_true.shape == y_pred.shape and not _all_with_all(subject):
+        if _subtracted(subject.trace) is False:
+            return None
         # A mean whose logarithm is predicted is above 0; so is what a positive prediction is compared with.
         compared = subject.goes_below_zero and _is_compared(subject)
         return "real" if compared or _is_regression(subject) or _is_likeness(subject) else None
@@ -260,7 +263,7 @@ def _is_compared(subject: Subject) -> bool:
     near = 1e-5 * max(1.0, abs(at))
     # Where a constant counts for nothing it is about differences: of two answers, say.
     moves = abs(subject.value(subject.y_pred + 1) - at) > near
-    if moves and _are_subtracted(subject.trace):
+    if moves and _subtracted(subject.trace):
         return True
     if _is_symmetric(subject):
         return not is_linear(subject)
@@ -274,20 +277,21 @@ def _is_symmetric(subject: Subject) -> bool:
     return abs(swapped - at) <= 1e-5 * max(1.0, abs(at))
 
 
-def _are_subtracted(trace: Trace) -> bool:
+def _subtracted(trace: Trace) -> bool | None:
     """Whether y_true is subtracted from y_pred, or both from each other after the same operators.
 
-    A residual of an equation, with differences of y_pred on one side, is of two quantities.
+    A residual of an equation, with differences of y_pred on one side, is of two quantities. None where they do not
+    meet in a difference.
     """
     made = {name: _operators(trace, name) for name in ("y_pred", "y_true")}
+    found = None
     for call in trace.calls:
-        if call.name not in DIFFERENCES or len(call.inputs) < 2:
+        if call.name not in DIFFERENCES or len(call.inputs) < 2 or any(len(trace.of(t)) != 1 for t in call.inputs[:2]):
             continue
         sides = {name: id(tensor) for tensor in call.inputs[:2] for name in trace.of(tensor)}
-        alone = all(len(trace.of(tensor)) == 1 for tensor in call.inputs[:2])
-        if alone and len(sides) == 2 and made["y_pred"].get(sides["y_pred"]) == made["y_true"].get(sides["y_true"]):
-            return True
-    return False
+        if len(sides) == 2:
+            found = found or made["y_pred"].get(sides["y_pred"]) == made["y_true"].get(sides["y_true"])
+    return found
 
 
 def _operators(trace: Trace, name: str) -> dict[int, tuple[str, ...]]:
@@ -301,7 +305,8 @@ def _operators(trace: Trace, name: str) -> dict[int, tuple[str, ...]]:
         several = len(inputs) > 1 and not inputs.isdisjoint(parts)
         own = [call.name] if several or call.name in OPERATORS else []
         before = [operator for one in inputs for operator in made[one]]
-        for tensor in call.outputs:
+        changed = call.inputs[:1] if call.name == "__setitem__" else call.outputs
+        for tensor in changed:
             made[id(tensor)] = tuple(sorted(before + own))
             if call.name in SLICES or not inputs.isdisjoint(parts):
                 parts.add(id(tensor))

@@ -70,7 +70,10 @@ def _is_meant(subject: Subject) -> tuple[bool, str]:
     """Whether falling without end is a fault; and words for the case that it may be meant."""
     if not subject.known:
         return False, "Fine for a critic's scores or a policy's log-probabilities; a fault of most others."
-    if not subject.sure and (subject.pred_kind == "scores" or (subject.true_kind == "binary" and is_linear(subject))):
+    critic = (
+        subject.true_kind == "binary" and is_linear(subject) and (subject.pred_kind == "scores" or not subject.sure)
+    )
+    if critic or (subject.pred_kind == "scores" and not subject.sure):
         return False, "Fine for a critic's scores."
     classes = subject.true_kind == "class_indices" and class_axis(subject) is not None
     if not classes and subject.y_pred.shape != subject.y_true.shape:

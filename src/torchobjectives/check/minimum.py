@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from torchobjectives.check._check import Check, check
-from torchobjectives.check._kinds import DIFFERENCES, class_axis, one_hot, right
+from torchobjectives.check._kinds import DIFFERENCES, class_axis, inferred_pred_kind, one_hot, right
 from torchobjectives.check._probes import (
     STRENGTHS,
     descended,
@@ -40,7 +40,7 @@ def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
     if subject.true_kind not in ("values", "counts", "boxes") or subject.pred_kind == "scores":
         return
     truth = right(subject)
-    if truth is None or not bool(truth.isfinite().all()):
+    if truth is None or not bool(truth.isfinite().all()) or not _is_of_one_quantity(subject):
         return
     least, wrong = subject.value(truth), usual(subject, truth)
     # Where the truth costs more than a guess it is all the more wrong.
@@ -71,9 +71,22 @@ def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
         level,
         f"y_pred = y_true is not the minimum: the loss is {number(least)} there (gradient {number(slope)}), and "
         f"{number(low)} nearby{where}; predictions that are wrong cost {number(wrong)}.",
-        _advice(rounding, turned=subject.value(-truth) < min(least, wrong) - 0.5 * (wrong - low)),
+        _advice(subject, rounding, turned=subject.value(-truth) < min(least, wrong) - 0.5 * (wrong - low)),
         {"truth": least, "least": low, "usual": wrong, "gradient": slope},
     )
+
+
+def _is_of_one_quantity(subject: Subject) -> bool:
+    """Whether each number of y_pred is to be the one of y_true in its place."""
+    # Who says one kind alone does not say that the two are the same.
+    if not subject.sure and inferred_pred_kind(subject) is None:
+        return False
+    at, y_true = subject.value(), subject.y_true
+    for axis, length in enumerate(y_true.shape):
+        other = y_true.index_select(axis, torch.randperm(length, generator=subject.generator).to(y_true.device))
+        if length > 2 and abs(subject.value(y_true=other) - at) <= 1e-5 * max(1.0, abs(at)):
+            return False  # samples of a distribution, in no order
+    return True
 
 
 def _is_one_sided(subject: Subject, truth: Tensor, spread: float, low: float) -> bool:
@@ -85,7 +98,7 @@ def _is_one_sided(subject: Subject, truth: Tensor, spread: float, low: float) ->
     return False
 
 
-def _advice(rounding: Call | None, *, turned: bool) -> str:
+def _advice(subject: Subject, rounding: Call | None, *, turned: bool) -> str:
     if rounding:
         return (
             f"`{rounding.name}`{located(rounding.place)} rounds y_true: leave it out, targets stay in floating point."
@@ -93,7 +106,8 @@ def _advice(rounding: Call | None, *, turned: bool) -> str:
     if turned:
         return "The opposite of y_true is better than y_true: look for a sign, or for the 1 - in front of a likeness."
     compared = "Compare y_pred with y_true itself, number by number: print both after every step that reshapes, shifts"
-    return f"{compared} or scales one of them."
+    meant = "" if subject.sure else " Where y_true is another quantity, pass expected={'wrong-minimum': 'what it is'}."
+    return f"{compared} or scales one of them.{meant}"
 
 
 def _rounding(subject: Subject) -> Call | None:
