@@ -82,9 +82,10 @@ def _is_of_one_quantity(subject: Subject) -> bool:
     if not subject.sure and inferred_pred_kind(subject) is None:
         return False
     at, y_true = subject.value(), subject.y_true
-    for axis, length in enumerate(y_true.shape):
-        other = y_true.index_select(axis, torch.randperm(length, generator=subject.generator).to(y_true.device))
-        if length > 2 and abs(subject.value(y_true=other) - at) <= 1e-5 * max(1.0, abs(at)):
+    for axis in range(1, y_true.ndim):
+        order = torch.randperm(y_true.shape[axis], generator=subject.generator).to(y_true.device)
+        other = y_true.index_select(axis, order)
+        if len(order) > 2 and abs(subject.value(y_true=other) - at) <= 1e-5 * max(1.0, abs(at)):
             return False  # samples of a distribution, in no order
     return True
 
