@@ -134,6 +134,11 @@ class Handmade(nn.Module):
         return OnlyNew.apply(y_pred - y_true).sum() / len(y_pred)  # type: ignore[no-any-return,no-untyped-call]
 
 
+def l1_and_squares_in_single(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    squares: Tensor = SquareBy.apply((y_pred - y_true).float())  # type: ignore[no-untyped-call]
+    return F.l1_loss(y_pred, y_true) + squares.mean()
+
+
 # Stopped on purpose
 
 
@@ -445,6 +450,13 @@ FAULTY: dict[str, Row] = {
     "dice_fn": (lambda: lambda p, t: DiceFn.apply(p.sigmoid(), t), IMAGES, "gradient-mismatch", {}),
     "cross_entropy_fn": (lambda: CrossEntropyFn.apply, CLASSES, "gradient-mismatch", {}),
     "only_new": (Handmade, REALS, "gradient-mismatch", {}),
+    "square_by_in_single": (lambda: lambda p, t: SquareBy.apply((p - t).float()).mean(), REALS, "gradient-mismatch", {}),
+    "l1_and_squares_in_single": (
+        lambda: l1_and_squares_in_single,
+        lambda: (R(100), R(100, seed=5)),
+        "gradient-mismatch",
+        {},
+    ),
     "straight_through": (lambda: straight_through, BINARY, "stopped-on-purpose", {}),
     "no_grad_weights": (NoGradWeights, REALS, "stopped-on-purpose", {}),
     "by_data": (lambda: by_data, ROWS, "stopped-on-purpose", {}),
