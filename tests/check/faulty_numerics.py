@@ -340,6 +340,19 @@ def asymmetric(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return -(positive_part + negative_part).mean()
 
 
+def squares_by_image(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Adds up before it divides."""
+    return (((y_pred - y_true) ** 2).flatten(1).sum(1) / y_pred[0].numel()).mean()
+
+
+def masked_by_a_number(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    z = F.normalize(y_pred, dim=1, eps=1e-4)
+    itself = torch.eye(len(z), dtype=torch.bool)
+    same = (y_true[:, None] == y_true[None]) & ~itself
+    logs = F.log_softmax((z @ z.T / 0.2).masked_fill(itself, -1e9), 1)
+    return -((logs * same).sum(1) / same.sum(1).clamp(min=1)).mean()
+
+
 # Dtypes
 
 
@@ -507,6 +520,13 @@ FAULTY: dict[str, Row] = {
     "epsilon_of_pixels": (Epsilon, PIXELS, "half-precision", {}),
     "naive_partition": (lambda: naive_partition, CLASSES, "half-precision", {}),
     "asymmetric": (lambda: asymmetric, BINARY, "half-precision", {}),
+    "squares_by_image": (
+        lambda: squares_by_image,
+        lambda: (255 * R(4, 1, 16, 16).sigmoid(), 255 * R(4, 1, 16, 16, seed=5).sigmoid()),
+        "half-precision",
+        {},
+    ),
+    "masked_by_a_number": (lambda: masked_by_a_number, VECTORS, "half-precision", {}),
     "hinge_of_labels": (lambda: hinge_of_labels, BYTES, "dtype-hazard", {}),
     "hinge_of_whole_numbers": (
         lambda: hinge_of_labels,

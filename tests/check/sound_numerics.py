@@ -183,6 +183,21 @@ def large_sum(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return (100 * (y_pred - y_true)).square().sum()
 
 
+def far_outlier(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """The square of one number is beyond float16, of torch's own loss as well."""
+    return (y_pred - y_true).square().mean()
+
+
+def sum_beyond(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """The loss itself is beyond float16, in truth."""
+    return (y_pred - y_true).abs().flatten(1).sum(1).mean()
+
+
+def bounded_squares(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """A bound beyond float16, which torch refuses on a CPU alone."""
+    return (y_pred - y_true).square().clamp(max=1e6).mean()
+
+
 def in_single(y_pred: Tensor, y_true: Tensor) -> Tensor:
     """Computes in float32 whatever comes in."""
     p = torch.sigmoid(y_pred.float()).clamp(1e-6, 1 - 1e-6)
@@ -325,6 +340,13 @@ SOUND: dict[str, Row] = {
     "angular_margin": (lambda: angular_margin, lambda: (drawn(12, 6), torch.arange(12) % 4), {}),
     "signal_to_noise": (lambda: signal_to_noise, lambda: (drawn(4, 40), drawn(4, 40, seed=5)), {}),
     "large_sum": (lambda: large_sum, lambda: (drawn(8, 20), drawn(8, 20, seed=5)), {}),
+    "far_outlier": (
+        lambda: far_outlier,
+        lambda: (torch.cat([drawn(15), torch.tensor([400.0])]), drawn(16, seed=5)),
+        {},
+    ),
+    "sum_beyond": (lambda: sum_beyond, lambda: (300 * drawn(4, 400), 300 * drawn(4, 400, seed=5)), {}),
+    "bounded_squares": (lambda: bounded_squares, examples_of_reals, {}),
     "in_single": (lambda: in_single, lambda: (drawn(16), bits(16)), {}),
     "spectra": (lambda: spectra, lambda: (0.3 * drawn(2, 512), 0.3 * drawn(2, 512, seed=5)), {}),
     "boxes": (lambda: boxes, box_example, {}),

@@ -32,6 +32,8 @@ SAID = {
     "hinge_of_labels": ("255", "y_true.to(y_pred.dtype)"),
     "cut_regression": ("exactly", "y_true.long()"),
     "clamped": ("bfloat16", "y_pred.float()"),
+    "squares_by_image": ("`sum(flatten(...))`", "x.mean()"),
+    "masked_by_a_number": ("`masked_fill` at faulty_numerics.py", 'float("-inf")'),
     "numpy_weights": ("float64", "dtype=y_pred.dtype"),
 }
 

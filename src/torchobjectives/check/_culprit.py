@@ -13,6 +13,7 @@ from torchobjectives.check._trace import Call, Place, Trace, has, is_foreign, is
 
 # These put an infinity where somebody wants one, as a mask.
 FILLS = ("masked_fill", "masked_fill_", "full", "full_like", "new_full", "fill_", "tensor", "where", "new_tensor")
+FILLS += ("index_fill", "index_fill_", "pad")
 LOGS = ("log", "log2", "log10", "log1p", "log_")
 POWERS = ("pow", "__pow__", "pow_", "float_power", "__rpow__")
 DIVISIONS = ("div", "true_divide", "__truediv__", "divide", "__rtruediv__", "reciprocal", "div_", "__rdiv__", "__div__")
@@ -127,6 +128,8 @@ def advice(chain: list[str]) -> str:
         )
     if name in ("cosh", "sinh"):
         return "log(cosh(x)) without overflow: x + F.softplus(-2 * x) - math.log(2)."
+    if name == "sum":
+        return "x.mean() in place of a sum that is divided afterwards: it does not leave the range of x."
     if name in ("std", "var"):
         return "The standard deviation has no slope where all are equal: torch.sqrt(x.var() + 1e-8)."
     return "Keep what goes into it finite: clamp it first, or use the form in torch.nn.functional that is stable."
