@@ -260,6 +260,10 @@ class Euclidean(nn.Module):
         return ((y_pred - y_true) ** 2).sum(1).sqrt().mean()
 
 
+def joints(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return ((y_pred - y_true).pow(2).sum(-1) ** 0.5).mean()
+
+
 def focal_of_half(y_pred: Tensor, y_true: Tensor, gamma: float = 0.5) -> Tensor:
     ce = F.cross_entropy(y_pred, y_true, reduction="none")
     return ((1 - torch.exp(-ce)) ** gamma * ce).mean()
@@ -463,7 +467,12 @@ FAULTY: dict[str, Row] = {
     "dice_fn": (lambda: lambda p, t: DiceFn.apply(p.sigmoid(), t), IMAGES, "gradient-mismatch", {}),
     "cross_entropy_fn": (lambda: CrossEntropyFn.apply, CLASSES, "gradient-mismatch", {}),
     "only_new": (Handmade, REALS, "gradient-mismatch", {}),
-    "square_by_in_single": (lambda: lambda p, t: SquareBy.apply((p - t).float()).mean(), REALS, "gradient-mismatch", {}),
+    "square_by_in_single": (
+        lambda: lambda p, t: SquareBy.apply((p - t).float()).mean(),
+        REALS,
+        "gradient-mismatch",
+        {},
+    ),
     "l1_and_squares_in_single": (
         lambda: l1_and_squares_in_single,
         lambda: (R(100), R(100, seed=5)),
@@ -500,6 +509,7 @@ FAULTY: dict[str, Row] = {
     "squared_tanh_inverse": (lambda: squared_tanh_inverse, REALS, "nan-at-extremes", {}),
     "rmse": (lambda: rmse, REALS, "nan-gradient", {}),
     "euclidean": (Euclidean, ROWS, "nan-gradient", {}),
+    "joints": (lambda: joints, ROWS, "nan-gradient", {}),
     "focal_of_half": (lambda: focal_of_half, CLASSES, "nan-gradient", {}),
     "where_log": (lambda: where_log, BINARY, "nan-gradient", {}),
     "where_sqrt": (lambda: where_sqrt, REALS, "nan-gradient", {}),

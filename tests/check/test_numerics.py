@@ -24,6 +24,8 @@ SAID = {
     "naive_logsumexp": ("exp", "torch.logsumexp"),
     "logcosh": ("cosh", "F.softplus"),
     "rmse": ("sqrt", "1e-8"),
+    "joints": ("pow(sum(", "(x + 1e-8) ** 0.5"),
+    "focal_of_half": ("pow(", "(x + 1e-8) ** 0.5"),
     "where_sqrt": ("torch.where", "safe first"),
     "unit_vectors": ("div", "F.normalize"),
     "dice_fn": ("DiceFn", "gradcheck"),
