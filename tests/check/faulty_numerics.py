@@ -134,6 +134,11 @@ class Handmade(nn.Module):
         return OnlyNew.apply(y_pred - y_true).sum() / len(y_pred)  # type: ignore[no-any-return,no-untyped-call]
 
 
+def l1_and_squares_in_single(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    squares: Tensor = SquareBy.apply((y_pred - y_true).float())  # type: ignore[no-untyped-call]
+    return F.l1_loss(y_pred, y_true) + squares.mean()
+
+
 # Stopped on purpose
 
 
@@ -255,6 +260,10 @@ class Euclidean(nn.Module):
         return ((y_pred - y_true) ** 2).sum(1).sqrt().mean()
 
 
+def joints(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return ((y_pred - y_true).pow(2).sum(-1) ** 0.5).mean()
+
+
 def focal_of_half(y_pred: Tensor, y_true: Tensor, gamma: float = 0.5) -> Tensor:
     ce = F.cross_entropy(y_pred, y_true, reduction="none")
     return ((1 - torch.exp(-ce)) ** gamma * ce).mean()
@@ -333,6 +342,19 @@ def asymmetric(y_pred: Tensor, y_true: Tensor) -> Tensor:
     positive_part = y_true * torch.log(p.clamp(min=1e-8))
     negative_part = (1 - y_true) * torch.log((1 - p).clamp(min=1e-8)) * p**4
     return -(positive_part + negative_part).mean()
+
+
+def squares_by_image(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Adds up before it divides."""
+    return (((y_pred - y_true) ** 2).flatten(1).sum(1) / y_pred[0].numel()).mean()
+
+
+def masked_by_a_number(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    z = F.normalize(y_pred, dim=1, eps=1e-4)
+    itself = torch.eye(len(z), dtype=torch.bool)
+    same = (y_true[:, None] == y_true[None]) & ~itself
+    logs = F.log_softmax((z @ z.T / 0.2).masked_fill(itself, -1e9), 1)
+    return -((logs * same).sum(1) / same.sum(1).clamp(min=1)).mean()
 
 
 # Dtypes
@@ -445,6 +467,18 @@ FAULTY: dict[str, Row] = {
     "dice_fn": (lambda: lambda p, t: DiceFn.apply(p.sigmoid(), t), IMAGES, "gradient-mismatch", {}),
     "cross_entropy_fn": (lambda: CrossEntropyFn.apply, CLASSES, "gradient-mismatch", {}),
     "only_new": (Handmade, REALS, "gradient-mismatch", {}),
+    "square_by_in_single": (
+        lambda: lambda p, t: SquareBy.apply((p - t).float()).mean(),
+        REALS,
+        "gradient-mismatch",
+        {},
+    ),
+    "l1_and_squares_in_single": (
+        lambda: l1_and_squares_in_single,
+        lambda: (R(100), R(100, seed=5)),
+        "gradient-mismatch",
+        {},
+    ),
     "straight_through": (lambda: straight_through, BINARY, "stopped-on-purpose", {}),
     "no_grad_weights": (NoGradWeights, REALS, "stopped-on-purpose", {}),
     "by_data": (lambda: by_data, ROWS, "stopped-on-purpose", {}),
@@ -475,6 +509,7 @@ FAULTY: dict[str, Row] = {
     "squared_tanh_inverse": (lambda: squared_tanh_inverse, REALS, "nan-at-extremes", {}),
     "rmse": (lambda: rmse, REALS, "nan-gradient", {}),
     "euclidean": (Euclidean, ROWS, "nan-gradient", {}),
+    "joints": (lambda: joints, ROWS, "nan-gradient", {}),
     "focal_of_half": (lambda: focal_of_half, CLASSES, "nan-gradient", {}),
     "where_log": (lambda: where_log, BINARY, "nan-gradient", {}),
     "where_sqrt": (lambda: where_sqrt, REALS, "nan-gradient", {}),
@@ -495,6 +530,13 @@ FAULTY: dict[str, Row] = {
     "epsilon_of_pixels": (Epsilon, PIXELS, "half-precision", {}),
     "naive_partition": (lambda: naive_partition, CLASSES, "half-precision", {}),
     "asymmetric": (lambda: asymmetric, BINARY, "half-precision", {}),
+    "squares_by_image": (
+        lambda: squares_by_image,
+        lambda: (255 * R(4, 1, 16, 16).sigmoid(), 255 * R(4, 1, 16, 16, seed=5).sigmoid()),
+        "half-precision",
+        {},
+    ),
+    "masked_by_a_number": (lambda: masked_by_a_number, VECTORS, "half-precision", {}),
     "hinge_of_labels": (lambda: hinge_of_labels, BYTES, "dtype-hazard", {}),
     "hinge_of_whole_numbers": (
         lambda: hinge_of_labels,

@@ -322,6 +322,25 @@ class HeadsInAList(nn.Module):
         return torch.stack([F.cross_entropy(head(y_pred), y_true) for head in self.heads]).sum()
 
 
+class _Temperature:
+    def __init__(self) -> None:
+        self.log = nn.Parameter(torch.zeros(()))
+
+    def __call__(self, scores: Tensor) -> Tensor:
+        return scores * torch.exp(-self.log)
+
+
+class WithHelper(nn.Module):
+    """What learns is in an object that is no module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.temperature = _Temperature()
+
+    def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+        return F.cross_entropy(self.temperature(y_pred), y_true)
+
+
 class NoModule:
     def __init__(self) -> None:
         self.log_var = nn.Parameter(torch.zeros(()))
@@ -732,6 +751,7 @@ FAULTY: dict[str, Row] = {
     "weights_in_a_dict": (WeightsInADict, vectors, "hidden-parameters", {}),
     "plain_leaf": (PlainLeaf, features, "hidden-parameters", {}),
     "heads_in_a_list": (HeadsInAList, features, "hidden-parameters", {}),
+    "with_helper": (WithHelper, logits, "hidden-parameters", {}),
     "no_module": (NoModule, vectors, "hidden-parameters", {}),
     "no_module_with_module": (NoModuleWithModule, rows, "hidden-parameters", {}),
     "captures_a_network": (captures_a_network, rows, "hidden-parameters", {}),

@@ -133,7 +133,7 @@ def sorted_partial_likelihood(y_pred: Tensor, y_true: Tensor) -> Tensor:
     """Cox's, of times and events, sorted inside; ties by Breslow."""
     time, event = y_true.unbind(1)
     at_risk = time[None] >= time[:, None]
-    log_risk = y_pred[None].masked_fill(~at_risk, -1e9).logsumexp(1)
+    log_risk = y_pred[None].masked_fill(~at_risk, -1e4).logsumexp(1)
     return -((y_pred - log_risk) * event).sum() / event.sum().clamp(min=1)
 
 
@@ -154,7 +154,7 @@ def stacked_views(y_pred: Tensor, y_true: Tensor) -> Tensor:
     z = F.normalize(y_pred, dim=1, eps=1e-6)
     half = len(z) // 2
     partner = torch.arange(2 * half).roll(half)
-    scores = (z[: 2 * half] @ z[: 2 * half].T / 0.5).masked_fill(torch.eye(2 * half, dtype=torch.bool), -1e9)
+    scores = (z[: 2 * half] @ z[: 2 * half].T / 0.5).masked_fill(torch.eye(2 * half, dtype=torch.bool), -1e4)
     return F.cross_entropy(scores, partner)
 
 
@@ -167,7 +167,7 @@ def chunked_views(y_pred: Tensor, y_true: Tensor) -> Tensor:
 def pointed_to(y_pred: Tensor, y_true: Tensor) -> Tensor:
     """y_true names the row that belongs to each."""
     z = F.normalize(y_pred, dim=1, eps=1e-6)
-    scores = (z @ z.T / 0.5).masked_fill(torch.eye(len(z), dtype=torch.bool), -1e9)
+    scores = (z @ z.T / 0.5).masked_fill(torch.eye(len(z), dtype=torch.bool), -1e4)
     return F.cross_entropy(scores, y_true)
 
 
@@ -256,7 +256,7 @@ def anchors_with_partner(y_pred: Tensor, y_true: Tensor) -> Tensor:
     has = same.any(1)
     if not has.any():
         return y_pred.sum() * 0
-    logs = F.log_softmax((z @ z.T / 0.2).masked_fill(itself, -1e9), 1)
+    logs = F.log_softmax((z @ z.T / 0.2).masked_fill(itself, -1e4), 1)
     return (-(logs * same).sum(1)[has] / same.sum(1)[has]).mean()
 
 

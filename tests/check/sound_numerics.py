@@ -183,10 +183,69 @@ def large_sum(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return (100 * (y_pred - y_true)).square().sum()
 
 
+def far_outlier(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """The square of one number is beyond float16, of torch's own loss as well."""
+    return (y_pred - y_true).square().mean()
+
+
+def sum_beyond(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """The loss itself is beyond float16, in truth."""
+    return (y_pred - y_true).abs().flatten(1).sum(1).mean()
+
+
+def bounded_squares(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """A bound beyond float16, which torch refuses on a CPU alone."""
+    return (y_pred - y_true).square().clamp(max=1e6).mean()
+
+
 def in_single(y_pred: Tensor, y_true: Tensor) -> Tensor:
     """Computes in float32 whatever comes in."""
     p = torch.sigmoid(y_pred.float()).clamp(1e-6, 1 - 1e-6)
     return F.binary_cross_entropy(p, y_true.float())
+
+
+def spectra(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Logarithms of magnitudes in float32: many kinks, and sharp bends between them."""
+    values = []
+    for signal in (y_pred, y_true):
+        bins = torch.stft(signal.float(), 64, 16, window=torch.hann_window(64), return_complex=True)
+        values.append((bins.real**2 + bins.imag**2 + 1e-6).sqrt())
+    share = (values[0] - values[1]).norm() / values[1].norm()
+    return share + F.l1_loss(values[0].log(), values[1].log())
+
+
+def boxes(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Generalised overlap of a few boxes, in float32, some of which do not count."""
+    p, t, weight = y_pred.float(), y_true[:, :4].float(), y_true[:, 4].float()
+    inner = (torch.minimum(p[:, 2:], t[:, 2:]) - torch.maximum(p[:, :2], t[:, :2])).clamp(min=0).prod(1)
+    outer = (torch.maximum(p[:, 2:], t[:, 2:]) - torch.minimum(p[:, :2], t[:, :2])).clamp(min=0).prod(1)
+    union = sum((box[:, 2:] - box[:, :2]).clamp(min=0).prod(1) for box in (p, t)) - inner
+    values = 1 - inner / (union + 1e-6) + (outer - union) / (outer + 1e-6)
+    return (values * weight).sum() / weight.sum().clamp(min=1)
+
+
+def box_example() -> tuple[Tensor, Tensor]:
+    corners = drawn(12, 2, seed=5), drawn(12, 2, seed=6)
+    y_pred, y_true = (torch.cat([corner, corner + positive(12, 2, seed=5)], 1) for corner in corners)
+    return y_pred, torch.cat([y_true, bits(12, 1)], 1)
+
+
+def perceptual(activation: type[nn.Module], *, cast: bool = False) -> Any:
+    """A frozen network from outside, which is float32 whatever comes in."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(1, 4, 3), activation(), nn.Conv2d(4, 4, 3)).requires_grad_(False)
+
+    def loss(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        if not cast:
+            return F.l1_loss(y_pred, y_true) + 0.1 * F.mse_loss(net(y_pred), net(y_true).detach())
+        return F.l1_loss(y_pred, y_true) + 0.1 * F.l1_loss(net(y_pred.float()), net(y_true.float()))
+
+    return loss
+
+
+def images() -> tuple[Tensor, Tensor]:
+    return drawn(2, 1, 8, 8, seed=6), drawn(2, 1, 8, 8, seed=11)
 
 
 def sharp_margin(y_pred: Tensor, y_true: Tensor) -> Tensor:
@@ -281,7 +340,19 @@ SOUND: dict[str, Row] = {
     "angular_margin": (lambda: angular_margin, lambda: (drawn(12, 6), torch.arange(12) % 4), {}),
     "signal_to_noise": (lambda: signal_to_noise, lambda: (drawn(4, 40), drawn(4, 40, seed=5)), {}),
     "large_sum": (lambda: large_sum, lambda: (drawn(8, 20), drawn(8, 20, seed=5)), {}),
+    "far_outlier": (
+        lambda: far_outlier,
+        lambda: (torch.cat([drawn(15), torch.tensor([400.0])]), drawn(16, seed=5)),
+        {},
+    ),
+    "sum_beyond": (lambda: sum_beyond, lambda: (300 * drawn(4, 400), 300 * drawn(4, 400, seed=5)), {}),
+    "bounded_squares": (lambda: bounded_squares, examples_of_reals, {}),
     "in_single": (lambda: in_single, lambda: (drawn(16), bits(16)), {}),
+    "spectra": (lambda: spectra, lambda: (0.3 * drawn(2, 512), 0.3 * drawn(2, 512, seed=5)), {}),
+    "boxes": (lambda: boxes, box_example, {}),
+    "perceptual_relu": (lambda: perceptual(nn.ReLU), images, {}),
+    "perceptual_gelu": (lambda: perceptual(nn.GELU), images, {}),
+    "perceptual_cast": (lambda: perceptual(nn.ReLU, cast=True), images, {}),
     "sharp_margin": (lambda: sharp_margin, lambda: (drawn(16, 6), classes(4, 16)), {}),
     "by_threshold": (lambda: by_threshold, lambda: (drawn(16), positive(16) - 0.2), {}),
     "bins_of_truth": (lambda: bins_of_truth, lambda: (drawn(16, 10), positive(16) - 0.2), {}),

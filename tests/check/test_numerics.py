@@ -24,6 +24,8 @@ SAID = {
     "naive_logsumexp": ("exp", "torch.logsumexp"),
     "logcosh": ("cosh", "F.softplus"),
     "rmse": ("sqrt", "1e-8"),
+    "joints": ("pow(sum(", "(x + 1e-8) ** 0.5"),
+    "focal_of_half": ("pow(", "(x + 1e-8) ** 0.5"),
     "where_sqrt": ("torch.where", "safe first"),
     "unit_vectors": ("div", "F.normalize"),
     "dice_fn": ("DiceFn", "gradcheck"),
@@ -32,6 +34,8 @@ SAID = {
     "hinge_of_labels": ("255", "y_true.to(y_pred.dtype)"),
     "cut_regression": ("exactly", "y_true.long()"),
     "clamped": ("bfloat16", "y_pred.float()"),
+    "squares_by_image": ("`sum(flatten(...))`", "x.mean()"),
+    "masked_by_a_number": ("`masked_fill` at faulty_numerics.py", 'float("-inf")'),
     "numpy_weights": ("float64", "dtype=y_pred.dtype"),
 }
 

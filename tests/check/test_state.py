@@ -115,6 +115,18 @@ def test_hidden_parameters_are_named() -> None:
     assert "self.heads = nn.ModuleList(heads)" in only(faulty_state.HeadsInAList(), faulty_state.features()).fix
     assert "4 tensors of the module `net`" in only(faulty_state.captures_a_network(), rows()).message
     assert "class NoModule(nn.Module)" in only(faulty_state.NoModule(), vectors()).fix
+    helper = only(faulty_state.WithHelper(), logits()).fix
+    assert helper.startswith("class _Temperature(nn.Module), with super().__init__() first, and forward in place of")
+
+
+def test_the_model_of_a_penalty_keeps_learning() -> None:
+    found = only(faulty_state.regularised_by_lambda(), rows())
+    assert "a term that y_pred is no part of" in found.message
+    assert "requires_grad_(False)" not in found.fix
+    assert "Objective(loss, penalties=[L2(...)])(y_pred, y_true, model=model)" in found.fix
+    # What is applied to y_pred is no penalty, whatever is added to it.
+    for loss in (faulty_state.captures_a_network(), faulty_state.uses_a_global):
+        assert "requires_grad_(False)" in only(loss, rows()).fix
 
 
 def test_a_method_of_a_module_is_no_more_than_a_note() -> None:
@@ -139,6 +151,18 @@ def test_a_plain_tensor_is_named() -> None:
     found = only(faulty_state.PlainInside(), (vectors()[0][:, None].repeat(1, 3), vectors()[1]))
     assert found.message.startswith("`self.inner.quantiles` is a plain tensor of shape (3,)")
     assert found.fix == "In __init__ of Inner: self.register_buffer('quantiles', quantiles)"
+    assert "fails for two devices" in found.message
+    assert " at faulty_state.py, line " in found.message
+
+
+def test_a_call_from_torch_has_no_line() -> None:
+    class Bare(nn.BCEWithLogitsLoss):
+        def __init__(self) -> None:
+            super().__init__()
+            self.__dict__["pos_weight"] = torch.ones(3)
+
+    found = only(Bare(), (rows()[0], (rows()[1] > 0).float()))
+    assert "then `binary_cross_entropy_with_logits` fails for two devices" in found.message
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,)])
@@ -234,6 +258,11 @@ def branches(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return error.abs().mean() if bool((error > 3).any()) else error.square().mean()
 
 
+def prints(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    print("called")
+    return F.mse_loss(y_pred, y_true)
+
+
 def test_compile() -> None:
     # Each loss has its own share of compiled code: none uses up that of the next.
     for at in range(10):
@@ -241,6 +270,10 @@ def test_compile() -> None:
         assert not report_of(loss, vectors(), tools.CHECKS[1:]).findings
     found = only(branches, vectors(), tools.CHECKS[1:])
     assert (found.code, found.level) == ("no-compile", "note")
+    assert " fails at test_state.py, line " in found.message
+    assert found.message.endswith("depends on a number that `bool()` reads out of a tensor there.")
+    found = only(prints, vectors(), tools.CHECKS[1:])
+    assert "Dynamo does not know how to trace builtin operator `print`" in found.message
 
 
 def test_what_takes_seconds_says_so() -> None:

@@ -12,7 +12,10 @@ from torchobjectives.check._subject import SEED, Subject, surroundings
 from torchobjectives.check._trace import Call, Place, Trace, has, is_foreign, is_not_finite, located, makes
 
 # These put an infinity where somebody wants one, as a mask.
-FILLS = ("masked_fill", "masked_fill_", "full", "full_like", "new_full", "fill_", "tensor", "where", "new_tensor")
+FILLS = frozenset(
+    {"masked_fill", "masked_fill_", "full", "full_like", "new_full", "fill_", "tensor", "where", "new_tensor", "pad"}
+    | {"index_fill", "index_fill_"}
+)
 LOGS = ("log", "log2", "log10", "log1p", "log_")
 POWERS = ("pow", "__pow__", "pow_", "float_power", "__rpow__")
 DIVISIONS = ("div", "true_divide", "__truediv__", "divide", "__rtruediv__", "reciprocal", "div_", "__rdiv__", "__div__")
@@ -127,6 +130,8 @@ def advice(chain: list[str]) -> str:
         )
     if name in ("cosh", "sinh"):
         return "log(cosh(x)) without overflow: x + F.softplus(-2 * x) - math.log(2)."
+    if name == "sum":
+        return "x.mean() in place of a sum that is divided afterwards: it does not leave the range of x."
     if name in ("std", "var"):
         return "The standard deviation has no slope where all are equal: torch.sqrt(x.var() + 1e-8)."
     return "Keep what goes into it finite: clamp it first, or use the form in torch.nn.functional that is stable."
@@ -185,6 +190,8 @@ def backward_culprit(subject: Subject, y_pred: Tensor) -> Culprit | None:
     chain = [name, *_before(node)]
     where = any(_spelt(other) == "where" for other in everything)
     fix = advice(chain)
+    if name in POWERS and getattr(node, "_saved_exponent", None) == 0.5:
+        fix = "The square root has no slope at 0: (x + 1e-8) ** 0.5, or the squared form."
     if where:
         fix = (
             "torch.where does not protect the backward pass: make the input of "

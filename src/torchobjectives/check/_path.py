@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import torch
@@ -18,6 +20,8 @@ HALVINGS = {torch.float64: 14, torch.float32: 10}
 LEFT = 3e-3
 # What float64 and float32 leave of a number after some arithmetic.
 NOISE = {torch.float64: 1e-11, torch.float32: 1e-5}
+# Into so many stretches a part is cut where differences over tiny widths are noise.
+STRETCHES = 16
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Point:
 
     value: float
     slope: float
+    size: float
+    """What the slope would be about if its terms, of one number each, had random signs."""
     gradient: Tensor
 
 
@@ -39,6 +45,11 @@ class Line:
     loss: Callable[..., Any] | None = None
     _points: dict[float, Point | None] = field(default_factory=dict)
 
+    @functools.cached_property
+    def dtype(self) -> torch.dtype:
+        """How precise the loss is, whatever y_pred is."""
+        return coarsest(self.subject)
+
     def __call__(self, place: float) -> Point | None:
         """The loss at a place; None where it is not finite, or has no gradient."""
         if place not in self._points:
@@ -47,8 +58,8 @@ class Line:
             usable = outcome.is_number and outcome.has_slope and outcome.gradient is not None
             point = None
             if usable and outcome.gradient is not None:
-                slope = float((outcome.gradient.double() * step.double()).sum())
-                point = Point(outcome.number, slope, outcome.gradient)
+                terms = outcome.gradient.double() * step.double()
+                point = Point(outcome.number, float(terms.sum()), float(terms.norm()), outcome.gradient)
             self._points[place] = point
         return self._points[place]
 
@@ -64,6 +75,19 @@ class Line:
         """The slope at a place by differences."""
         before, after = self(place - width), self(place + width)
         return None if before is None or after is None else (after.value - before.value) / (2 * width)
+
+
+def coarsest(subject: Subject) -> torch.dtype:
+    """The dtype of the fewest digits that y_pred passes through on its way into the loss."""
+    dtypes, passed = [subject.y_pred.dtype.to_real()], {id(subject.trace.sources["y_pred"])}
+    for call in subject.trace.calls:
+        if not any(id(tensor) in passed for tensor in call.inputs):
+            continue
+        # What is compared or counted, and then cast, has no digits to lose.
+        numbers = [tensor for tensor in call.outputs if tensor.is_floating_point() or tensor.is_complex()]
+        passed |= {id(tensor) for tensor in numbers}
+        dtypes += [tensor.dtype.to_real() for tensor in numbers]
+    return max(dtypes, key=lambda dtype: torch.finfo(dtype).eps)
 
 
 @dataclass(frozen=True)
@@ -116,7 +140,7 @@ class Jump:
 def narrowed(line: Line, part: Part) -> Part:
     """The worst spot of a part, by halving it again and again."""
     low, high, rest = part.low, part.high, part.unexplained
-    for _ in range(HALVINGS.get(line.start.dtype, 8)):
+    for _ in range(HALVINGS.get(line.dtype, 8)):
         middle = (low + high) / 2
         left, right = line.unexplained(low, middle), line.unexplained(middle, high)
         low, high, rest = (low, middle, left) if abs(left) >= abs(right) else (middle, high, right)
@@ -132,7 +156,7 @@ def jump_in(line: Line, part: Part) -> Jump | None:
     if first is None or last is None:
         return None
     width, height = spot.high - spot.low, abs(last.value - first.value)
-    noise = NOISE.get(line.start.dtype, 1e-2) * max(abs(first.value), abs(last.value))
+    noise = NOISE.get(line.dtype, 1e-2) * max(abs(first.value), abs(last.value))
     # Next to a jump the loss hardly moves; where it is rough all over, this is none.
     beside = line(spot.low - width), line(spot.high + width)
     around = [abs(a.value - b.value) for a, b in zip(beside, (first, last), strict=True) if a is not None]
@@ -149,20 +173,49 @@ class Slopes:
 
     said: float
     seen: float
+    slack: float = 0.0
+    """How far apart they may be, where neither is exact."""
 
     @property
     def differ(self) -> bool:
         """Whether by more than a hundredth."""
-        return abs(self.said - self.seen) > 1e-2 * max(abs(self.said), abs(self.seen))
+        return abs(self.said - self.seen) > max(1e-2 * max(abs(self.said), abs(self.seen)), self.slack)
+
+
+def slopes_in(line: Line, part: Part) -> Slopes | None:
+    """Both slopes within a part; None where nothing can be said."""
+    if line.dtype == torch.float64:
+        return slopes_at(line, (part.low + part.high) / 2)
+    return slopes_over(line, part)
 
 
 def slopes_at(line: Line, place: float) -> Slopes | None:
     """Both slopes at a place; None where differences of two widths do not agree, as at a kink."""
     point = line(place)
-    widths = (1e-5, 1e-4) if line.start.dtype == torch.float64 else (5e-3, 1e-2)
-    near, far = (line.central(place, width) for width in widths)
+    near, far = (line.central(place, width) for width in (1e-5, 1e-4))
     if point is None or near is None or far is None:
         return None
     if 10 * abs(near - far) > max(abs(point.slope - near), 1e-2 * abs(near)):
         return None
     return Slopes(point.slope, near)
+
+
+def slopes_over(line: Line, part: Part) -> Slopes | None:
+    """Both slopes over a part that is wide enough for few digits, its kinks kept apart."""
+    width = (part.high - part.low) / STRETCHES
+    points = [point for at in range(STRETCHES + 1) if (point := line(part.low + at * width)) is not None]
+    if len(points) <= STRETCHES:
+        return None
+    pairs = list(pairwise(points))
+    rests = [(b.value - a.value) / width - (a.slope + b.slope) / 2 for a, b in pairs]
+    rest = median(rests)
+    said = sum(a.slope + b.slope for a, b in pairs) / (2 * STRETCHES)
+    # A kink or a jump is in a few of the stretches, and noise has both signs: a wrong slope is in all.
+    steady = sum(each * rest > 0 and abs(each) > abs(rest) / 2 for each in rests)
+    if steady < 0.75 * STRETCHES:
+        return Slopes(said, said)
+    # Within a stretch the slope may be any between those at its ends.
+    turning = sum(abs(b.slope - a.slope) for a, b in pairs) / (2 * STRETCHES)
+    noise = NOISE.get(line.dtype, 1e-2) * max(abs(point.value) for point in points) / (part.high - part.low)
+    size = max(point.size for point in points)
+    return Slopes(said, said + rest, max(turning, noise, 1e-2 * size))

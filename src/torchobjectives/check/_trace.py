@@ -136,8 +136,11 @@ def _place(frame: FrameType | None) -> Place | None:
 
 
 def place_of_call() -> Place | None:
-    """The nearest line that is neither torch's nor of this folder."""
-    return _place(sys._getframe(1))
+    """The nearest line that is neither torch's nor of this folder, before those of the mode that asks."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(HERE):
+        frame = frame.f_back
+    return _place(frame)
 
 
 def located(place: Place | None) -> str:

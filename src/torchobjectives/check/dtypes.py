@@ -11,14 +11,16 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from torchobjectives.check._check import Check, check
-from torchobjectives.check._culprit import POLYNOMIAL, Culprit, backward_culprit, forward_culprit
+from torchobjectives.check._culprit import FILLS, POLYNOMIAL, Culprit, backward_culprit, forward_culprit
 from torchobjectives.check._far import saying_truth
 from torchobjectives.check._report import Finding, Level, number
 from torchobjectives.check._subject import Outcome, Subject
-from torchobjectives.check._trace import Place, Trace, located
+from torchobjectives.check._trace import Call, Place, Trace, located
 
 HALVES = (torch.bfloat16, torch.float16)
 CONFIDENT = 12.0
+# What torch says where a number is written into a float16 tensor that cannot hold it.
+BEYOND = ("value cannot be converted to type", "Half without overflow")
 # A loss that is off by more, and by far more than rounding its input explains, is another loss.
 OFF, TIMES_NOISE = 0.25, 10.0
 SAME = 1e-4
@@ -76,17 +78,26 @@ def half_precision(subject: Subject) -> Iterator[Finding]:
             half = _halved(subject, dtype, said, y_pred, noise=compared)
             if half is None:
                 continue
+            if half.low.error is not None:
+                yield from _filled(half)
+                return
             if half.broken:
                 at = forward_culprit if not half.low.is_number else backward_culprit
                 culprit = at(half.twin, half.twin.y_pred)
-                # Sums and powers of many or large numbers overflow in truth.
-                if culprit is None or culprit.name not in POLYNOMIAL:
+                if culprit is None or not _in_truth(half, culprit):
                     # sqrt(x + 1e-8) is right, and has no slope at 0 in float16: that is no error.
                     yield _of_half(half, culprit, "note" if half.low.is_number else "error")
                     return
             elif compared and half.off:
                 yield _of_half(half, None, "error")
                 return
+
+
+def _in_truth(half: Half, culprit: Culprit) -> bool:
+    """Whether a number is too large in truth; not a sum of which the loss is a small share."""
+    shared = culprit.name == "sum" and "y_pred" in culprit.sources and not half.low.is_number
+    # Sums and powers of many or large numbers overflow in truth.
+    return culprit.name in POLYNOMIAL and not shared
 
 
 def _is_random(subject: Subject) -> bool:
@@ -116,7 +127,11 @@ def _halved(subject: Subject, dtype: torch.dtype, said: str, y_pred: Tensor, *, 
     # The parameters as they were rounded, too.
     reference = full.copy(torch.float32) if isinstance(loss, nn.Module) else loss
     low, high = twin.example, full.evaluate(loss=reference)
-    if low.error is not None or low.value is None or not high.is_number or not high.has_slope:
+    if not high.is_number or not high.has_slope:
+        return None
+    if low.error is not None and not low.backward and all(words in str(low.error) for words in BEYOND):
+        return Half(dtype, twin, said, low, high, 0.0)
+    if low.error is not None or low.value is None:
         return None
     if not low.value.is_floating_point() or low.value.numel() != 1:
         return None
@@ -127,6 +142,29 @@ def _halved(subject: Subject, dtype: torch.dtype, said: str, y_pred: Tensor, *, 
         spread = max(spread, abs(full.value(moved, loss=again) - high.number))
     largest = max((float(tensor.abs().max()) for tensor in _intermediate(full)), default=0.0) if noise else 0.0
     return Half(dtype, twin, said, low, high, max(spread, torch.finfo(dtype).eps * largest))
+
+
+def _filled(half: Half) -> Iterator[Finding]:
+    """A number beyond the dtype may be written into what comes of y_pred: that raises on every device."""
+    call: Call | None = next((call for call in half.twin.trace.calls[-1:] if not call.outputs), None)
+    if call is None or call.name not in FILLS or "y_pred" not in call.sources:
+        return
+    yield Finding(
+        "half-precision",
+        "error",
+        f"In {half.name} the loss raises {type(half.low.error).__name__}: {half.low.error}; in float32 it is "
+        f"{number(half.full.number)}. `{call.name}`{located(call.place)} writes a number beyond 65504, where "
+        f"{half.name} ends.",
+        'As a mask before a softmax float("-inf"), or torch.finfo(x.dtype).min; or compute in float32: '
+        "y_pred = y_pred.float() at the start.",
+        {
+            "dtype": half.name,
+            "value": None,
+            "float32": half.full.number,
+            "operation": call.name,
+            "place": str(call.place),
+        },
+    )
 
 
 def _is_certain(y_pred: Tensor) -> Tensor:
@@ -145,13 +183,18 @@ def _of_half(half: Half, culprit: Culprit | None, level: Level) -> Finding:
     seen = f"{half.name}: {number(half.low.number)}, float32: {number(half.full.number)}"
     if half.low.is_number and half.broken:
         seen = f"{half.name}: the gradient is not finite, in float32 it is (loss {number(half.full.number)})"
-    step = torch.finfo(half.dtype).eps
-    small = "1e-8 is exactly 0 and " if half.dtype == torch.float16 else ""
+    if culprit is not None and culprit.name == "sum":
+        why = "float16 ends at 65504: the sum is beyond that, though what is made of it is not."
+    else:
+        small = "1e-8 is exactly 0 and " if half.dtype == torch.float16 else ""
+        why = (
+            f"Around 1 the numbers of {half.name} lie {torch.finfo(half.dtype).eps:.2g} apart: {small}1 - 1e-6 is "
+            "exactly 1, so a small eps or clamp does nothing; float16 ends at 65504."
+        )
     return Finding(
         "half-precision",
         level,
-        f"{seen}, {half.said}, of the same rounded numbers.{cause} Around 1 the numbers of {half.name} lie {step:.2g} "
-        f"apart: {small}1 - 1e-6 is exactly 1, so a small eps or clamp does nothing; float16 ends at 65504.",
+        f"{seen}, {half.said}, of the same rounded numbers.{cause} {why}",
         "Compute in float32: y_pred = y_pred.float() at the start" + (f". Or: {culprit.fix}" if culprit else "."),
         {
             "dtype": half.name,

@@ -14,8 +14,9 @@ from torchobjectives.check._check import Check, check
 from torchobjectives.check._elsewhere import Elsewhere
 from torchobjectives.check._inside import Held, Walk, last_of, listed, own_classes
 from torchobjectives.check._report import Finding, counted
-from torchobjectives.check._stops import nodes
+from torchobjectives.check._stops import ADDING, nodes
 from torchobjectives.check._subject import SEED, Subject, as_of_a_model, called, surroundings
+from torchobjectives.check._trace import Trace, located
 
 
 @check("owns-its-parameters", needs=("number", "gradient"))
@@ -36,7 +37,9 @@ def owns_its_parameters(subject: Subject) -> Iterator[Finding]:
     owned = {id(tensor) for tensor in parameters_of(owner)} if owner is not loss else set()
     here = [held for key, held in found.items() if key not in owned]
     if here:
-        yield _hidden(subject, here, len(strange))
+        of_outside = here[0].module is not None and not here[0].path.startswith("self")
+        alone = of_outside and enter_alone(subject.traced(subject.y_pred, subject.y_true, loss), strange)
+        yield _penalty(here, len(strange)) if alone else _hidden(subject, here, len(strange))
     elif found:
         yield Finding(
             "hidden-parameters",
@@ -55,6 +58,19 @@ def owns_its_parameters(subject: Subject) -> Iterator[Finding]:
             "Make it once, in __init__ of an nn.Module: self.weight = nn.Parameter(...)",
             {"tensors": len(unnamed), "paths": []},
         )
+
+
+def _penalty(found: list[Held], count: int) -> Finding:
+    """What to say of a model that is trained by right, and of which the loss holds a penalty."""
+    return Finding(
+        "hidden-parameters",
+        "error",
+        f"Gradients reach {counted(count, 'tensor')} of {_modules(found)} in a term that y_pred is no part of: a "
+        "penalty, for which the loss takes the model from outside, and loss.parameters() does not list what learns.",
+        "A penalty is of the model, not of y_pred and y_true: leave it out of the loss, and add it where the model is "
+        f"at hand, Objective(loss, penalties=[L2(...)])(y_pred, y_true, model={found[0].module}).",
+        {"tensors": count, "paths": [held.path for held in found]},
+    )
 
 
 def _hidden(subject: Subject, found: list[Held], count: int) -> Finding:
@@ -91,6 +107,13 @@ def _hidden(subject: Subject, found: list[Held], count: int) -> Finding:
 
 def _registering(subject: Subject, held: Held) -> str:
     """How the holder of a tensor that learns is made to list it."""
+    holders = {other.path: other.value for other in Walk().all_of(subject.original)}
+    holder = holders.get(held.path.rpartition(".")[0])
+    if holder is not None and not isinstance(holder, nn.Module):
+        first = f"class {type(holder).__name__}(nn.Module), with super().__init__() first"
+        called_as = ", and forward in place of __call__" if callable(holder) else ""
+        last = last_of(held.path)
+        return first + called_as + ("" if isinstance(held.value, nn.Parameter) else f", and nn.Parameter for {last}")
     name = held.path.split("[")[0].split(".")[1]
     value = getattr(subject.original, name, None)
     if isinstance(value, Mapping):
@@ -108,6 +131,19 @@ def _paths(found: list[Held]) -> str:
 
 def _modules(found: list[Held]) -> str:
     return "the module " + listed(list(dict.fromkeys(held.module or held.path for held in found)))
+
+
+def enter_alone(trace: Trace, tensors: list[Tensor]) -> bool:
+    """Whether tensors meet y_pred and y_true in a sum of single numbers alone, as those of a penalty do."""
+    alone, met = {id(tensor) for tensor in tensors}, False
+    for call in trace.calls:
+        found = [tensor for tensor in call.inputs if id(tensor) in alone]
+        if found and not call.sources:
+            alone |= {id(tensor) for tensor in call.outputs}
+        elif found and (call.name not in ADDING or any(tensor.numel() > 1 for tensor in found)):
+            return False
+        met = met or bool(found and call.sources)
+    return met
 
 
 def leaves(value: Tensor) -> list[Tensor]:
@@ -172,7 +208,7 @@ def moves_with_itself(subject: Subject) -> Iterator[Finding]:
         "not-buffer",
         "error",
         f"{what}: loss.to('cuda') leaves {'it' if len(left) == 1 else 'them'} behind, and then "
-        f"`{first.call.strip('_')}` at {first.place} fails for two devices. state_dict() leaves "
+        f"`{first.call.strip('_')}`{located(first.place)} fails for two devices. state_dict() leaves "
         f"{'it' if len(left) == 1 else 'them'} out, too.",
         _buffer(loss, left[0]),
         {"attributes": left, "shape": list(shape), "call": first.call, "place": str(first.place)},
@@ -198,7 +234,7 @@ def _buffer(loss: nn.Module, path: str) -> str:
     if holder in modules:
         of = f" of {type(modules[holder]).__name__}" if holder else ""
         return f"In __init__{of}: self.register_buffer('{last}', {last})"
-    return f"In __init__: self.register_buffer('{last}', {last}); and in forward use self.{last}."
+    return f"In __init__: self.register_buffer('{last}', {path}); and in forward use self.{last}."
 
 
 CHECKS: tuple[Check, ...] = (owns_its_parameters, moves_with_itself)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import re
+import sysconfig
 import types
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,8 +19,13 @@ from torchobjectives.check._check import Check, check
 from torchobjectives.check._kinds import plausible
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import SEED, Subject, surroundings
-from torchobjectives.check._trace import located, place_of
+from torchobjectives.check._trace import Place, is_foreign, located, place_of
+from torchobjectives.check.structure import spelt
 
+# What reads a number out of a tensor, and what dynamo says of code that depends on one.
+READS = ("item", "tolist", "numpy", "__bool__", "__int__", "__float__", "__index__")
+DEPENDS = "data-dependent"
+STDLIB = sysconfig.get_path("stdlib")
 UNSOUND = ("could-not-run", "not-scalar", "no-gradient", "mutates-input", "keeps-graph", "nondeterministic")
 _numbers = count()
 
@@ -67,15 +74,41 @@ def compiles(subject: Subject) -> Iterator[Finding]:
     error = failure(subject.copy(), subject.y_pred, subject.y_true)
     if error is None:
         return
-    place = place_of(error)
+    place = place_in(error)
     yield Finding(
         "no-compile",
         "note",
-        f"torch.compile(loss, fullgraph=True) fails: {first_line(error)}",
+        f"torch.compile(loss, fullgraph=True) fails{located(place)}: {_reason(subject, error, place)}",
         "Nothing to do: without fullgraph=True the rest is compiled. For one graph leave out what it names, "
         ".item() and `if` on a tensor foremost.",
         {"error": type(error).__name__, "text": first_line(error), "place": str(place)},
     )
+
+
+def place_in(error: BaseException) -> Place | None:
+    """The innermost line of somebody's file that an error of torch.compile's names."""
+    lines = str(error).partition("from user code:")[2].splitlines()
+    heads = (re.match(r'\s*File "(.+)", line (\d+), in', line) for line in lines)
+    found = [(at, head[1], int(head[2])) for at, head in enumerate(heads) if head and _is_own(head[1])]
+    if not found:
+        return None
+    at, file, line = found[-1]
+    return Place(file, line, "".join(lines[at + 1 : at + 2]).strip())
+
+
+def _is_own(file: str) -> bool:
+    return is_foreign(file) and not file.startswith(STDLIB)
+
+
+def _reason(subject: Subject, error: BaseException, place: Place | None) -> str:
+    """Why a loss is not taken as one graph, in a sentence."""
+    read = subject.trace.first(*READS)
+    if DEPENDS in str(error).lower() and read is not None:
+        where = " there" if read.place == place else located(read.place)
+        return f"what is calculated depends on a number that {spelt(read)} reads out of a tensor{where}."
+    # Of an operation it does not know dynamo says first that there is one, and then which.
+    explained = re.search(r"Explanation: (.+)", str(error))
+    return _sentence(explained[1]) if explained else first_line(error)
 
 
 def is_compiled(loss: Any) -> bool:
@@ -111,7 +144,13 @@ def works() -> bool:
 def first_line(error: BaseException) -> str:
     """The reason in a sentence, without what to do about it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].split(". ")[0].rstrip(".") + "." if lines else f"{type(error).__name__}."
+    return _sentence(lines[0]) if lines else f"{type(error).__name__}."
+
+
+def _sentence(text: str) -> str:
+    """The first sentence of a text that is no advice."""
+    sentences = re.split(r"(?<=[.`])(?<!e\.g\.) (?=[A-Z])", text)
+    return next((each for each in sentences if not each.startswith("Consider ")), sentences[0]).rstrip(".") + "."
 
 
 CHECKS: tuple[Check, ...] = (maps_over_batches, compiles)
