@@ -253,6 +253,25 @@ def neighbours(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return F.mse_loss(y_pred, y_true) + 0 * y_pred[1].sum()
 
 
+class Peaks(nn.Module):
+    """A map of which the 1s are objects: over their number, which may be 0."""
+
+    def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+        p, peak = y_pred.sigmoid().clamp(1e-4, 1 - 1e-4), y_true.eq(1).to(y_pred.dtype)
+        near = (1 - p).log() * p**2 * (1 - y_true) ** 4
+        return -(p.log() * (1 - p) ** 2 * peak + near * (1 - peak)).sum() / peak.sum()
+
+
+def depth_where_known(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    known = y_true > 0
+    return F.smooth_l1_loss(y_pred[known], y_true[known]) + 0.1 * F.l1_loss(y_pred, y_true)
+
+
+def depth_per_image(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    known = (y_true > 0).to(y_pred.dtype)
+    return (((y_pred - y_true).abs() * known).flatten(1).sum(1) / known.flatten(1).sum(1)).mean()
+
+
 # ignored-counted
 
 
@@ -299,6 +318,35 @@ def focal_with_padding(y_pred: Tensor, y_true: Tensor) -> Tensor:
 def gaps_filled_with_mean(y_pred: Tensor, y_true: Tensor) -> Tensor:
     """What is missing is taken for 0, and counts."""
     return F.l1_loss(y_pred, torch.where(y_true == -999, 0.0, y_true), reduction="sum")
+
+
+def padded_rows(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Only in its labels stands what is ignored."""
+    values = F.cross_entropy(y_pred.flatten(0, 1), y_true.flatten(), reduction="none")
+    return values.view(y_true.shape).mean(1).mean()
+
+
+def void_pixels(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    values = F.cross_entropy(y_pred, y_true.masked_fill(y_true == 255, 0), reduction="none")
+    return values.masked_fill(y_true == 255, 0).mean()
+
+
+def smoothed_everywhere(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    uniform = -F.log_softmax(y_pred, 1).mean(1).mean()
+    return 0.99 * F.cross_entropy(y_pred, y_true, ignore_index=-100) + 0.01 * uniform
+
+
+def mark_as_a_number(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return F.huber_loss(y_pred, y_true, reduction="sum")
+
+
+def mark_as_a_class(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return F.cross_entropy(y_pred, y_true.clamp(min=0), reduction="sum")
+
+
+def mark_as_no_class(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    hot = F.one_hot(y_true.clamp(min=0), y_pred.shape[1]) * (y_true >= 0)[:, None]
+    return F.binary_cross_entropy_with_logits(y_pred, hot.to(y_pred.dtype), reduction="sum")
 
 
 # broadcast
@@ -362,6 +410,10 @@ def reconstruction_and_divergence(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return F.mse_loss(y_pred, y_true) + 0.1 * 0.5 * (y_pred.exp() - y_pred - 1).sum()
 
 
+def mean_and_small_sum(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return 0.05 * F.mse_loss(y_pred[:, :3], y_true) + y_pred[:, 3:].square().sum()
+
+
 class SumAndMean(nn.Module):
     def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
         return F.cross_entropy(y_pred, y_true, reduction="sum") + y_pred.square().mean()
@@ -381,6 +433,10 @@ def pixels_and_sizes(y_pred: Tensor, y_true: Tensor) -> Tensor:
 
 def neighbour_smooth(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return F.mse_loss(y_pred, y_true) + 0.1 * (y_pred[1:] - y_pred[:-1]).abs().mean()
+
+
+def rolled_negatives(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return F.softplus((y_pred * y_true.roll(1, 0)).sum(1) - (y_pred * y_true).sum(1)).mean()
 
 
 def cox_unsorted(y_pred: Tensor, y_true: Tensor) -> Tensor:
@@ -422,6 +478,12 @@ def by_positives(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return values.sum() / y_true.sum().clamp(min=1)
 
 
+def by_weights_in_truth(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    weight = torch.where(y_true > 0.5, 4.0, 1.0)
+    values = F.binary_cross_entropy_with_logits(y_pred, y_true, reduction="none")
+    return (weight * values).sum() / weight.sum()
+
+
 def root(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return torch.sqrt(F.mse_loss(y_pred, y_true) + 1e-8)
 
@@ -436,6 +498,14 @@ def padded(count: int, *shape: int, index: int = -100) -> Tensor:
 
 def gaps(*shape: int) -> Tensor:
     return torch.where(bits(*shape) > 0, torch.nan, drawn(*shape, seed=5))
+
+
+def peaks(*shape: int) -> Tensor:
+    return torch.where(drawn(*shape, seed=6) > 1.2, 1.0, 0.5 * positive(*shape))
+
+
+def known_depth(*shape: int) -> Tensor:
+    return torch.where(drawn(*shape, seed=6) > 0.8, 0.0, positive(*shape))
 
 
 def labelled(count: int) -> tuple[Tensor, Tensor]:
@@ -540,6 +610,19 @@ FAULTY: dict[str, Row] = {
         {},
     ),
     "neighbours": (lambda: neighbours, lambda: (drawn(16), drawn(16, seed=5)), "crash-on-batch", {}),
+    "peaks": (Peaks, lambda: (drawn(4, 2, 6, 6), peaks(4, 2, 6, 6)), "empty-targets", {}),
+    "depth_where_known": (
+        lambda: depth_where_known,
+        lambda: (positive(3, 6, 6, seed=8), known_depth(3, 6, 6)),
+        "empty-targets",
+        {},
+    ),
+    "depth_per_image": (
+        lambda: depth_per_image,
+        lambda: (positive(3, 6, 6, seed=8), known_depth(3, 6, 6)),
+        "empty-targets",
+        {},
+    ),
     "masked_then_mean": (
         lambda: masked_then_mean,
         lambda: (drawn(16, 5), with_ignored(classes(5, 16))),
@@ -583,6 +666,43 @@ FAULTY: dict[str, Row] = {
         "ignored-counted",
         {"ignore_index": -999},
     ),
+    "padded_rows": (lambda: padded_rows, lambda: (drawn(4, 7, 5), padded(5, 4, 7)), "ignored-counted", {}),
+    "padded_rows_of_given_kinds": (
+        lambda: padded_rows,
+        lambda: (drawn(4, 7, 5), padded(5, 4, 7)),
+        "ignored-counted",
+        {"y_pred_kind": "logits", "y_true_kind": "class_indices"},
+    ),
+    "void_pixels": (
+        lambda: void_pixels,
+        lambda: (drawn(2, 4, 6, 6), with_ignored(classes(4, 2, 6, 6), 255)),
+        "ignored-counted",
+        {},
+    ),
+    "smoothed_everywhere": (
+        lambda: smoothed_everywhere,
+        lambda: (drawn(16, 5), with_ignored(classes(5, 16))),
+        "ignored-counted",
+        {"ignore_index": -100},
+    ),
+    "mark_as_a_number": (
+        lambda: mark_as_a_number,
+        lambda: (drawn(16), torch.where(bits(16) > 0, -999.0, drawn(16, seed=5))),
+        "ignored-counted",
+        {"ignore_index": -999},
+    ),
+    "mark_as_a_class": (
+        lambda: mark_as_a_class,
+        lambda: (drawn(16, 5), with_ignored(classes(5, 16))),
+        "ignored-counted",
+        {"ignore_index": -100},
+    ),
+    "mark_as_no_class": (
+        lambda: mark_as_no_class,
+        lambda: (drawn(16, 5), with_ignored(classes(5, 16))),
+        "ignored-counted",
+        {"ignore_index": -100},
+    ),
     "mse_of_column": (lambda: mse, lambda: (drawn(16, 1), drawn(16, seed=5)), "broadcast", {}),
     "mse_of_true_column": (lambda: mse, lambda: (drawn(16), drawn(16, 1, seed=5)), "broadcast", {}),
     "mse_of_maps": (lambda: mse, lambda: (drawn(4, 1, 5, 5), drawn(4, 5, 5, seed=5)), "broadcast", {}),
@@ -608,6 +728,12 @@ FAULTY: dict[str, Row] = {
         "batch-scaling",
         {},
     ),
+    "mean_and_small_sum": (
+        lambda: mean_and_small_sum,
+        lambda: (drawn(8, 5), drawn(8, 3, seed=5)),
+        "batch-scaling",
+        {},
+    ),
     "sum_and_mean": (SumAndMean, lambda: (drawn(8, 3), classes(3, 8)), "batch-scaling", {}),
     "squares_and_norm": (lambda: squares_and_norm, lambda: (drawn(16), drawn(16, seed=5)), "batch-scaling", {}),
     "pixels_and_sizes": (
@@ -617,6 +743,12 @@ FAULTY: dict[str, Row] = {
         {},
     ),
     "neighbour_smooth": (lambda: neighbour_smooth, lambda: (drawn(16), drawn(16, seed=5)), "order-dependent", {}),
+    "rolled_negatives": (
+        lambda: rolled_negatives,
+        lambda: (drawn(16, 6), drawn(16, 6, seed=5)),
+        "order-dependent",
+        {"y_pred_kind": "embedding"},
+    ),
     "cox_unsorted": (lambda: cox_unsorted, lambda: (drawn(16), bits(16)), "order-dependent", {}),
     "last_one": (LastOne, lambda: (drawn(8, 4), classes(4, 8)), "order-dependent", {}),
     "weights_by_place": (lambda: weights_by_place, lambda: (drawn(12, 4), classes(4, 12)), "order-dependent", {}),
@@ -637,6 +769,12 @@ FAULTY: dict[str, Row] = {
     "by_weight": (
         lambda: nn.CrossEntropyLoss(weight=torch.tensor([1.0, 5.0, 0.2])),
         lambda: (drawn(12, 3), torch.arange(12) // 4),
+        "whole-batch",
+        {},
+    ),
+    "by_weights_in_truth": (
+        lambda: by_weights_in_truth,
+        lambda: (drawn(16), torch.tensor([1.0, 1, 1, 0, 0, 0, 0, 0, 1.0, 1, 1, 0, 0, 0, 0, 0])),
         "whole-batch",
         {},
     ),

@@ -2,12 +2,13 @@
 
 import functools
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.check.faulty_batches import gaps, labelled, padded
+from tests.check.faulty_batches import gaps, known_depth, labelled, padded
 from tests.check.sound import Row, bits, classes, drawn, positive, with_ignored
 
 # Pairs that are meant
@@ -345,6 +346,90 @@ def gaps_by_series(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return (errors.sum(1) / known.sum(1).clamp(min=1)).mean()
 
 
+def over_scale_in_truth(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Observations with gaps, and beside them the deviation of their place, which has none."""
+    seen, deviation = y_true[..., 0], y_true[..., 1]
+    known = ~seen.isnan()
+    errors = torch.where(known, y_pred - seen.nan_to_num(), 0.0)
+    return (errors / (deviation + 0.1)).square().sum() / known.sum().clamp(min=1)
+
+
+def gaps_and_scale() -> tuple[Tensor, Tensor]:
+    return drawn(8, 10), torch.stack([gaps(8, 10), positive(8, 1).expand(8, 10)], -1)
+
+
+def gaps_with_weights(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    values, known = y_true[:, 0], ~y_true[:, 0].isnan()
+    weights = y_true[:, 1] * known
+    return (weights * (y_pred - values.nan_to_num()).abs()).sum() / weights.sum().clamp(min=1e-3)
+
+
+def gaps_with_penalty(penalty: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """What is missing counts for nothing in the errors; of all predictions something else is wanted."""
+
+    def loss(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        known = ~y_true.isnan()
+        errors = torch.where(known, y_pred - y_true.nan_to_num(), 0.0)
+        return errors.square().sum() / known.sum().clamp(min=1) + penalty(y_pred)
+
+    return loss
+
+
+def sure_where_unlabelled(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Entropy is least at the samples without a label."""
+    logs = F.log_softmax(y_pred, 1)
+    entropy = -(logs.exp() * logs).sum(1)
+    return F.cross_entropy(y_pred, y_true, ignore_index=-100) + 0.5 * entropy[y_true == -100].sum() / len(y_true)
+
+
+def unsure_outside(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Samples from elsewhere, which are of no class, shall look so."""
+    known = y_true >= 0
+    uniform = -F.log_softmax(y_pred, 1).mean(1)
+    inside = F.cross_entropy(y_pred, y_true, ignore_index=-1, reduction="sum") / known.sum().clamp(min=1)
+    return inside + 0.5 * (uniform * ~known).sum() / (~known).sum().clamp(min=1)
+
+
+def tokens(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Nobody says what is ignored: torch does it."""
+    values = F.cross_entropy(y_pred.flatten(0, 1), y_true.flatten(), reduction="sum")
+    return values / (y_true != -100).sum().clamp(min=1)
+
+
+def white_is_foreground(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return F.cross_entropy(y_pred, (y_true > 127).long())
+
+
+class SigmoidOfPairs(nn.Module):
+    """Every image with every text, over the number of images: it grows with the batch, and shall."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale, self.shift = nn.Parameter(torch.tensor(2.3)), nn.Parameter(torch.tensor(-10.0))
+
+    def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+        scores = F.normalize(y_pred, dim=1) @ F.normalize(y_true, dim=1).T * self.scale.exp() + self.shift
+        return -F.logsigmoid(scores * (2 * torch.eye(len(scores), dtype=scores.dtype) - 1)).sum() / len(scores)
+
+
+def depth_guarded(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    known = (y_true > 0).to(y_pred.dtype)
+    return ((y_pred - y_true).abs() * known).sum() / known.sum().clamp(min=1)
+
+
+def rain(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Whether it rains, and how much: y_pred holds a logit and a logarithm."""
+    wet = (y_true > 0).to(y_pred.dtype)
+    amount = (y_pred[:, 1] - y_true.clamp(min=1e-3).log()).square() * wet
+    return F.binary_cross_entropy_with_logits(y_pred[:, 0], wet) + amount.sum() / wet.sum().clamp(min=1)
+
+
+def correlation_with_dry_days(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Of a batch without any rain nothing is said."""
+    a, b = y_pred - y_pred.mean(), y_true - y_true.mean()
+    return 1 - (a * b).sum() / (a.norm() * b.norm()).clamp(min=1e-6)
+
+
 def times_and_events() -> tuple[Tensor, Tensor]:
     return drawn(16), torch.stack([positive(16), 1 - bits(16)], 1)
 
@@ -439,5 +524,50 @@ SOUND: dict[str, Row] = {
         lambda: (drawn(16, 3), classes(3, 16)),
         {},
     ),
+    "over_scale_in_truth": (lambda: over_scale_in_truth, gaps_and_scale, {}),
+    "gaps_with_weights": (
+        lambda: gaps_with_weights,
+        lambda: (drawn(20), torch.stack([gaps(20), positive(20)], 1)),
+        {},
+    ),
+    "gaps_and_conservation": (
+        lambda: gaps_with_penalty(lambda x: 0.1 * (x.sum(1) - 1).square().mean()),
+        lambda: (drawn(8, 6), gaps(8, 6)),
+        {},
+    ),
+    "gaps_filled_smoothly": (
+        lambda: gaps_with_penalty(lambda x: (x[:, 1:] - x[:, :-1]).square().mean()),
+        lambda: (drawn(6, 12), gaps(6, 12)),
+        {},
+    ),
+    "gaps_and_ridge": (
+        lambda: gaps_with_penalty(lambda x: 0.5 * x.square().mean()),
+        lambda: (drawn(8, 6), gaps(8, 6)),
+        {},
+    ),
+    "sure_where_unlabelled": (
+        lambda: sure_where_unlabelled,
+        lambda: (drawn(16, 5), with_ignored(classes(5, 16))),
+        {"ignore_index": -100},
+    ),
+    "unsure_outside": (
+        lambda: unsure_outside,
+        lambda: (drawn(20, 5), with_ignored(classes(5, 20), -1)),
+        {"ignore_index": -1},
+    ),
+    "tokens": (lambda: tokens, lambda: (drawn(4, 7, 5), padded(5, 4, 7)), {}),
+    "white_is_foreground": (
+        lambda: white_is_foreground,
+        lambda: (drawn(2, 2, 6, 6), (255 * bits(2, 6, 6)).long()),
+        {},
+    ),
+    "sigmoid_of_pairs": (SigmoidOfPairs, lambda: (drawn(8, 6), drawn(8, 6, seed=5)), {}),
+    "depth_guarded": (
+        lambda: depth_guarded,
+        lambda: (positive(3, 6, 6, seed=8), known_depth(3, 6, 6)),
+        {},
+    ),
+    "rain": (lambda: rain, lambda: (drawn(24, 2), known_depth(24)), {}),
+    "correlation_with_dry_days": (lambda: correlation_with_dry_days, lambda: (drawn(24), known_depth(24)), {}),
     "torch_soft_margin": (nn.SoftMarginLoss, lambda: (drawn(16, 2), 2 * bits(16, 2) - 1), {}),
 }

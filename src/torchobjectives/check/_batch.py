@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -50,18 +51,30 @@ def repeated(tensor: Tensor, times: int) -> Tensor:
     return tensor.repeat(times, *[1] * (tensor.ndim - 1))
 
 
+def partitions(count: int) -> Iterator[tuple[str, slice, slice]]:
+    """Ways to cut a batch in two: by chance one of them may hold as many positives in either part."""
+    # Of at least two: a single sample may be a case of its own.
+    half = count // 2
+    yield "the halves", slice(0, half), slice(half, count)
+    yield "every other one and the rest", slice(0, count, 2), slice(1, count, 2)
+    if (third := count // 3) > 1:
+        yield f"the first {third} and the rest", slice(0, third), slice(third, count)
+
+
 def composition(subject: Subject) -> Literal["mean", "sum"] | None:
     """How the loss of a batch follows from those of its parts; None where it does not."""
     calm = exact(subject)
     y_pred, y_true = sampled(calm)
-    # Halves of at least two: a single sample may be a case of its own.
-    half = len(y_pred) // 2 if len(y_pred) >= 4 else 1
-    rows = slice(0, half), slice(half, 2 * half)
-    whole = calm.value(y_pred[: 2 * half], y_true[: 2 * half])
-    parts = [calm.value(y_pred[part], y_true[part]) for part in rows]
-    if not all(map(math.isfinite, (whole, *parts))):
+    count = len(y_pred) // 2 * 2 if len(y_pred) >= 4 else 2
+    whole = calm.value(y_pred[:count], y_true[:count])
+    cuts = [
+        (len(y_pred[first]) / count, calm.value(y_pred[first], y_true[first]), calm.value(y_pred[rest], y_true[rest]))
+        for _, first, rest in partitions(count)
+    ]
+    cuts = [cut for cut in cuts if math.isfinite(whole + cut[1] + cut[2])]
+    if not cuts:
         return None
     by = tolerance(calm)
-    if not apart(whole, sum(parts) / 2, by):
+    if not any(apart(whole, share * one + (1 - share) * other, by) for share, one, other in cuts):
         return "mean"
-    return None if apart(whole, sum(parts), by) else "sum"
+    return None if any(apart(whole, one + other, by) for _, one, other in cuts) else "sum"

@@ -31,6 +31,7 @@ from torchobjectives.check import (
 )
 from torchobjectives.check._check import NEEDS, Check, TimeLimitError, limited
 from torchobjectives.check._kinds import checked_kinds, kinds_said, set_kinds
+from torchobjectives.check._rare import mark_in_labels
 from torchobjectives.check._report import CODES, LEVELS, Finding, LossCheckError, LossReport, Skipped
 from torchobjectives.check._subject import SEED, Subject
 
@@ -85,7 +86,8 @@ def check_loss(
             ``"positive"``, ``"embedding"`` or ``"scores"``.
         y_true_kind: What y_true holds: ``"values"``, ``"counts"``, ``"binary"``, ``"class_indices"``,
             ``"probabilities"``, ``"ranks"``, ``"boxes"`` or ``"labels_of_embeddings"``.
-        ignore_index: The value of y_true that marks positions which do not count.
+        ignore_index: The value of y_true that marks positions which do not count; -100 in labels, 255 in maps of
+            labels that are all lower, and nan are taken for it.
         prefers: Pairs of predictions for this y_true, of which the first must cost less. Nothing else can see swapped
             α and β, or the wrong side of a quantile.
         expected: Codes of findings that are known, each with the reason in words: ``{"improper": "a margin is
@@ -158,7 +160,15 @@ def report_of(
     found = sorted(found, key=lambda finding: LEVELS.index(finding.level))
     kept = tuple(finding for finding in found if finding.code not in known)
     silenced = {finding.code: known[finding.code] for finding in found if finding.code in known}
-    return LossReport(subject.name, kept, tuple(skipped), tuple(ran), kinds_said(subject), silenced)
+    return LossReport(subject.name, kept, tuple(skipped), tuple(ran), _taken_for(subject), silenced)
+
+
+def _taken_for(subject: Subject) -> dict[str, str]:
+    """What was taken for what: the kinds, and a mark that was inferred."""
+    said = kinds_said(subject)
+    if subject.inferred_mark is not None and subject.marker == subject.inferred_mark:
+        said["ignore_index"] = f"{subject.inferred_mark} (inferred)"
+    return said
 
 
 @contextmanager
@@ -175,6 +185,8 @@ def infer(subject: Subject, y_pred_kind: str | None, y_true_kind: str | None) ->
     try:
         with _bounded():
             set_kinds(subject, y_pred_kind, y_true_kind)
+            if subject.ignore_index is None:
+                subject.inferred_mark = mark_in_labels(subject)
     except TimeLimitError:
         return [Skipped("kinds", f"to infer them took longer than {SECONDS:g} s", "y_pred_kind and y_true_kind")]
     except Exception as error:

@@ -13,12 +13,15 @@ import torch
 from torch import Tensor
 
 from torchobjectives.check._culprit import DIVISIONS
+from torchobjectives.check._kinds import class_axis
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Outcome, Subject
 from torchobjectives.check._trace import TORCH, Call, Trace, has, is_not_finite, located, makes, place_of
 
 GUARD = "if nothing is left: return y_pred.sum() * 0"
 SHORT = "selected index k out of range"
+# Along an axis of more there are positions, not channels.
+CHANNELS = 8
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,40 @@ def marked(subject: Subject, y_true: Tensor) -> Tensor:
     return y_true.isnan() if math.isnan(subject.marker) else y_true == subject.marker
 
 
+def markable(subject: Subject, y_true: Tensor) -> Tensor:
+    """Where the mark may stand: where a channel never has it, though others often do, something else is held."""
+    may, all_marked = torch.ones_like(y_true, dtype=torch.bool), marked(subject, subject.y_true)
+    for axis in {1, y_true.ndim - 1} if y_true.ndim > 1 else ():
+        count = y_true.shape[axis]
+        rates = all_marked.movedim(axis, 0).flatten(1).double().mean(1)
+        often = rates[rates > 0]
+        # Of many slices some lack it by chance; where it comes up ever more often it is padding.
+        if not 1 < count <= CHANNELS or len(often) in (0, count) or bool(often.max() > 2 * often.min()):
+            continue
+        by_chance = count * float(1 - often.min()) ** (all_marked.numel() // count)
+        if by_chance < 0.05:
+            may = may & (rates > 0).reshape(-1, *[1] * (y_true.ndim - 1 - axis))
+    return may
+
+
+def mark_in_labels(subject: Subject) -> int | None:
+    """The mark that integer labels hold without anybody's saying so: -100, or 255 in maps of fewer classes."""
+    y_true, axis = subject.y_true, class_axis(subject)
+    if y_true.is_floating_point() or y_true.is_complex() or y_true.dtype == torch.bool:
+        return None
+    if axis is None and y_true.shape != subject.y_pred.shape:
+        return None
+    count = 2 if axis is None else subject.y_pred.shape[axis]
+    for mark in (-100, 255):
+        labels = y_true[y_true != mark]
+        # Of a mask of 0 and 255 the latter is a class.
+        plain = mark < 0 or (axis is not None and y_true.ndim > 1 and len(labels.unique()) > 1)  # type: ignore[no-untyped-call]
+        known = bool(((labels >= 0) & (labels < count)).all()) and count <= 255
+        if plain and known and 0 < labels.numel() < y_true.numel():
+            return mark
+    return None
+
+
 def crashes(attempts: list[Tried]) -> Iterator[Finding]:
     """One finding for all batches that the loss fails on."""
     failed = [attempt for attempt in attempts if attempt.broken]
@@ -159,6 +196,7 @@ def not_finite(subject: Subject, attempts: list[Tried]) -> Iterator[Finding]:
         failed = [attempt for attempt in failed if not attempt.outcome.is_number]
     if not failed:
         return
+    failed.sort(key=lambda attempt: attempt.rare.excused)
     first = failed[0]
     cause, fix = why(subject, first.rare.y_pred, first.rare.y_true)
     yield Finding(

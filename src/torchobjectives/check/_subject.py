@@ -89,6 +89,8 @@ class Subject:
         self.pred_kind: str | None = None
         self.true_kind: str | None = None
         self.given: frozenset[str] = frozenset()
+        # What labels hold that can only be such a mark, where the caller said nothing.
+        self.inferred_mark: int | None = None
         self.generator = torch.Generator().manual_seed(SEED)
 
     @property
@@ -124,13 +126,13 @@ class Subject:
 
     @functools.cached_property
     def marker(self) -> float | None:
-        """The value of y_true that marks what does not count: as it was given, as the loss has it, or nan in y_true."""
+        """The value of y_true that marks what does not count: given, the loss's own, inferred, or nan."""
         if self.ignore_index is not None:
             return self.ignore_index
         if self.y_true.is_floating_point():
             return math.nan if bool(self.y_true.isnan().any()) else None
         own = option(self.original, "ignore_index")
-        return own if isinstance(own, int) and not isinstance(own, bool) else None
+        return own if isinstance(own, int) and not isinstance(own, bool) else self.inferred_mark
 
     def copy(self, dtype: torch.dtype | None = None) -> Callable[..., Any]:
         """The loss anew, as it came; its floating-point tensors in another dtype if one is given."""
@@ -218,6 +220,7 @@ class Subject:
         truth = self.y_true.double() if self.y_true.is_floating_point() else self.y_true
         twin = Subject(self.copy(torch.float64), self.y_pred.double(), truth, self.ignore_index)
         twin.pred_kind, twin.true_kind, twin.given = self.pred_kind, self.true_kind, self.given
+        twin.inferred_mark = self.inferred_mark
         outcome = twin.example
         if not outcome.is_number or outcome.value is None or outcome.value.dtype != torch.float64:
             return None

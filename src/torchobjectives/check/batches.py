@@ -8,15 +8,15 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from torchobjectives.check._batch import apart, composition, exact, repeated, sampled, steady, tolerance
+from torchobjectives.check._batch import apart, composition, exact, partitions, repeated, sampled, steady, tolerance
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject, option
 from torchobjectives.check.broadcast import shapes_match
 from torchobjectives.check.ignored import ignored_counted
 
-# A part of the loss below this share is no term of its own.
-SHARE = 0.02
+# By how much the loss of repeated batches may miss a + b k, and the share below which a part is no term of its own.
+EXACT, COARSE = (1e-9, 1e-4), (1e-5, 0.02)
 TIMES = (1, 2, 3, 4)
 SORTS = ("sort", "argsort", "topk", "msort", "kthvalue")
 
@@ -106,6 +106,9 @@ def _points_to_rows(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
 
 def _is_time_major(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
     """Whether the second axis is the one whose order does not matter."""
+    # Of rows that are embeddings the second axis is their own, and a product of two has no order of it.
+    if subject.pred_kind == "embedding" and y_pred.ndim == 2:
+        return False
     if y_pred.ndim < 2 or y_true.ndim < 2 or y_pred.shape[1] != y_true.shape[1] or y_pred.shape[1] < 2:
         return False
     return _reordered(subject, y_pred, y_true, axis=1)[1] is None
@@ -118,14 +121,15 @@ def scale(subject: Subject) -> Iterator[Finding]:
     y_pred, y_true = sampled(calm)
     batches = [(repeated(y_pred, times), repeated(y_true, times)) for times in TIMES]
     values = torch.tensor([calm.value(*batch) for batch in batches], dtype=torch.float64)
-    by = 1e-6 if calm.y_pred.dtype == torch.float64 else 1e-5
     # A constant may be a term of the loss's own parameters: it is the slopes at y_pred that must say the same.
-    if not _is_mixed(values, by):
+    if not _is_mixed(values, calm):
         return
     slopes = [calm.evaluate(*batch).gradient for batch in batches]
     if any(slope is None for slope in slopes):
         return
-    if not _is_mixed(torch.stack([_of_each(slope, len(y_pred)) for slope in slopes]), by) or not steady(subject):
+    if not _is_mixed(torch.stack([_of_each(slope, len(y_pred)) for slope in slopes]), calm) or not steady(subject):
+        return
+    if _meets_all(calm, *batches[:2]):
         return
     constant, grows = 2 * values[0] - values[1], values[1] - values[0]
     said = ", ".join(number(float(value)) for value in values)
@@ -146,13 +150,24 @@ def _of_each(gradient: Tensor | None, count: int) -> Tensor:
     return gradient.double().reshape(-1, count, *gradient.shape[1:]).sum(0)
 
 
-def _is_mixed(numbers: Tensor, by: float) -> bool:
+def _meets_all(subject: Subject, once: tuple[Tensor, Tensor], twice: tuple[Tensor, Tensor]) -> bool:
+    """Whether every sample meets every other: over the batch their pairs give a + b k, and are meant to."""
+    calls = zip(*(subject.traced(*batch).calls for batch in (once, twice)), strict=False)
+    return any(
+        "y_pred" in one.sources and more.numel() > 2 * few.numel() > 0
+        for one, two in calls
+        for few, more in zip(one.outputs, two.outputs, strict=False)
+    )
+
+
+def _is_mixed(numbers: Tensor, subject: Subject) -> bool:
     """Whether numbers for k of 1 to 4 are a + b k, and neither part is small."""
+    by, share = EXACT if subject.y_pred.dtype == torch.float64 else COARSE
     constant, grows = 2 * numbers[0] - numbers[1], numbers[1] - numbers[0]
     steps = torch.tensor(TIMES, dtype=torch.float64).reshape(-1, *[1] * (numbers.ndim - 1))
     size, rest = float(numbers.norm()), float((numbers - constant - grows * steps.to(numbers.device)).norm())
     least = min(float(constant.norm()), float(grows.norm()))
-    return rest <= by * size and least > max(SHARE * float(numbers[0].norm()), 1e-9)
+    return rest <= by * size and least > max(share * float(numbers[0].norm()), 1e-9)
 
 
 @check(
@@ -164,45 +179,52 @@ def parts(subject: Subject) -> Iterator[Finding]:
     """The loss of a batch is the mean, or the sum, of those of its parts."""
     calm = exact(subject)
     y_pred, y_true = sampled(calm)
-    half = len(y_pred) // 2
-    y_pred, y_true = y_pred[: 2 * half], y_true[: 2 * half]
+    count = len(y_pred) // 2 * 2
+    y_pred, y_true = y_pred[:count], y_true[:count]
     if composition(subject) is not None or not steady(subject):
         return
     whole = calm.value(y_pred, y_true)
-    halves = [calm.value(y_pred[rows], y_true[rows]) for rows in (slice(0, half), slice(half, None))]
-    if not apart(whole, sum(halves) / 2, 10 * tolerance(calm)) or not all(map(math.isfinite, halves)):
-        return
+    for said, *rows in partitions(count):
+        values = [calm.value(y_pred[part], y_true[part]) for part in rows]
+        share = len(y_pred[rows[0]]) / count
+        mean = share * values[0] + (1 - share) * values[1]
+        if math.isfinite(mean) and apart(whole, mean, 10 * tolerance(calm)):
+            yield _is_no_mean(subject, whole, values, said, [y_true[part] for part in rows])
+            return
+
+
+def _is_no_mean(subject: Subject, whole: float, values: list[float], said: str, truths: list[Tensor]) -> Finding:
+    by = 10 * tolerance(exact(subject))
     why, fix = "contrastive, batch statistics, or a weighted mean", "Where that matters, gather the whole batch first."
-    for said, counts in _counts(subject, y_true, half):
+    for what, counts in _counts(subject, truths):
         total = sum(counts)
-        if not total or apart(whole, (counts[0] * halves[0] + counts[1] * halves[1]) / total, 10 * tolerance(calm)):
+        if not total or apart(whole, (counts[0] * values[0] + counts[1] * values[1]) / total, by):
             continue
-        why = f"it is divided by the {said}, here {number(counts[0])} and {number(counts[1])}"
-        fix = f"Return the sum, and divide by the global {said} (times world_size under DDP)."
-    yield Finding(
+        why = f"it is divided by the {what}, here {number(counts[0])} and {number(counts[1])}"
+        fix = f"Return the sum, and divide by the global {what} (times world_size under DDP)."
+    return Finding(
         "whole-batch",
         "note",
-        f"The loss of a batch is not the mean over its parts: {number(whole)} for {2 * half} samples, "
-        f"{number(halves[0])} and {number(halves[1])} for the halves ({why}). With gradient accumulation and DDP, "
+        f"The loss of a batch is not the mean over its parts: {number(whole)} for {sum(map(len, truths))} samples, "
+        f"{number(values[0])} and {number(values[1])} for {said} ({why}). With gradient accumulation and DDP, "
         "which average the parts, it is another objective.",
         fix,
-        {"batch": whole, "halves": halves},
+        {"batch": whole, "parts": values},
     )
 
 
-def _counts(subject: Subject, y_true: Tensor, half: int) -> Iterator[tuple[str, list[float]]]:
-    """What a mean may be divided by, in each of two halves."""
-    halves = y_true[:half], y_true[half:]
+def _counts(subject: Subject, truths: list[Tensor]) -> Iterator[tuple[str, list[float]]]:
+    """What a mean may be divided by, in each of two parts."""
     if subject.marker is not None:
         marker = subject.marker
-        valid = [(~part.isnan() if math.isnan(marker) else part != marker) for part in halves]
+        valid = [(~part.isnan() if math.isnan(marker) else part != marker) for part in truths]
         yield "number of valid targets", [float(part.sum()) for part in valid]
     if subject.true_kind == "binary":
-        yield "number of positives", [float((part > 0).sum()) for part in halves]
+        yield "number of positives", [float((part > 0).sum()) for part in truths]
     weight = option(subject.original, "weight")
-    indices = not y_true.is_floating_point() and subject.true_kind == "class_indices"
-    if isinstance(weight, Tensor) and weight.ndim == 1 and indices and int(y_true.max()) < len(weight):
-        live = [part[part >= 0] for part in halves]
+    indices = not truths[0].is_floating_point() and subject.true_kind == "class_indices"
+    if isinstance(weight, Tensor) and weight.ndim == 1 and indices:
+        live = [part[(part >= 0) & (part < len(weight))] for part in truths]
         yield "sum of the weights", [float(weight[part].sum()) for part in live]
 
 

@@ -11,13 +11,14 @@ from torchobjectives.check._batch import apart, sampled
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._culprit import DIVISIONS
 from torchobjectives.check._kinds import class_axis, plausible, right, signs
-from torchobjectives.check._rare import Rare, crashes, is_binary, marked, not_finite, tried
+from torchobjectives.check._rare import Rare, crashes, is_binary, markable, marked, not_finite, tried
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import LARGE, Subject
 from torchobjectives.check.small import batch_of_one, one_position, value_of_one
 
 # So many classes are left out in turn; of more, the first ones.
 CLASSES = 6
+COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne", "greater", "less", "not_equal")
 # So many positions make a mask.
 MASK = 16
 
@@ -29,10 +30,10 @@ def rare_batches(subject: Subject) -> Iterator[Rare]:
         "binary": rare_bits,
         "class_indices": rare_classes,
         "labels_of_embeddings": rare_labels,
-        "values": alike,
-        "counts": alike,
+        "values": unlike_the_example,
+        "counts": unlike_the_example,
         "ranks": alike,
-        None: alike,
+        None: unlike_the_example,
     }.get(subject.true_kind)
     known = rare_bits if is_binary(subject) else known
     if known is None:
@@ -40,7 +41,7 @@ def rare_batches(subject: Subject) -> Iterator[Rare]:
     dead = marked(subject, y_true)
     for rare in known(subject, y_pred, y_true):
         truth = torch.where(dead, y_true, rare.y_true) if rare.y_true.shape == dead.shape else rare.y_true
-        yield Rare(rare.said, rare.y_pred, truth)
+        yield Rare(rare.said, rare.y_pred, truth, rare.excused)
 
 
 def rare_bits(subject: Subject, y_pred: Tensor, y_true: Tensor) -> Iterator[Rare]:
@@ -96,6 +97,42 @@ def alike(subject: Subject, y_pred: Tensor, y_true: Tensor) -> Iterator[Rare]:
             yield Rare("all targets alike", y_pred, _short(y_true[row : row + 1]).expand_as(y_true).clone())
 
 
+def unlike_the_example(subject: Subject, y_pred: Tensor, y_true: Tensor) -> Iterator[Rare]:
+    """One target for all samples; and where the loss asks which targets are 0, or 1, all of them, and none."""
+    yield from alike(subject, y_pred, y_true)
+    slope = subject.evaluate(y_pred, y_true).gradient
+    if slope is None or slope.numel() != y_true.numel():
+        return
+    for value in singled_out(subject):
+        at = y_true == value
+        if bool(at.all()) or not bool(at.any()):
+            continue
+        every = torch.full_like(y_true, value)
+        none = y_true.masked_fill(at, float(y_true[~at].median()))
+        for said, truth, left in (("every target", every, at), ("no target", none, ~at)):
+            # Nothing is left to average where the loss leaves such targets out.
+            excused = not bool(slope.reshape(y_true.shape)[left].any())
+            if excused and y_true.ndim > 1:
+                yield Rare(f"{said} of one sample {value}", y_pred, torch.cat([truth[:1], y_true[1:]]))
+            yield Rare(f"{said} {value}", y_pred, truth, excused)
+
+
+def singled_out(subject: Subject) -> Iterator[int]:
+    """Which of 0 and 1 come up repeatedly among other targets, and are told from them by a comparison in the loss."""
+    y_true = subject.y_true
+    if not y_true.is_floating_point():
+        return
+    masks = [
+        call.outputs[0]
+        for call in subject.trace.calls
+        if call.name.strip("_") in COMPARISONS and call.sources == {"y_true"} and call.outputs[0].shape == y_true.shape
+    ]
+    for value in (0, 1):
+        at = y_true == value
+        if int(at.sum()) > 1 and any(torch.equal(mask, at) or torch.equal(mask, ~at) for mask in masks):
+            yield value
+
+
 def _short(values: Tensor) -> Tensor:
     """Numbers near by, of four binary digits: the mean of many equal ones is exactly that number."""
     if not values.is_floating_point():
@@ -104,7 +141,7 @@ def _short(values: Tensor) -> Tensor:
     return torch.ldexp((16 * mantissa).round() / 16, exponent)
 
 
-@check("rare-targets", needs=("number", "gradient", "samples"), unless=("broadcast",))
+@check("rare-targets", needs=("number", "gradient", "samples"), unless=("broadcast", "argument-order"))
 def rare_targets(subject: Subject) -> Iterator[Finding]:
     """The loss runs, and is finite, where a class or all contrast is missing."""
     attempts = [tried(subject, rare) for rare in rare_batches(subject)]
@@ -115,10 +152,7 @@ def rare_targets(subject: Subject) -> Iterator[Finding]:
 @check(
     "slope-on-empty-truth",
     needs=("number", "gradient", "samples"),
-    unless=(
-        "broadcast",
-        "empty-targets",
-    ),
+    unless=("broadcast", "argument-order", "empty-targets"),
 )
 def slope_on_empty_truth(subject: Subject) -> Iterator[Finding]:
     """An empty truth still says that positive predictions are wrong."""
@@ -171,14 +205,17 @@ def _is_satisfied(subject: Subject, value: float) -> bool:
     return order or not clearly
 
 
-@check("ignored-targets", needs=("number", "gradient", "samples", "ignore_index"), unless=("broadcast",))
+@check(
+    "ignored-targets",
+    needs=("number", "gradient", "samples", "ignore_index"),
+    unless=("broadcast", "argument-order"),
+)
 def ignored_targets(subject: Subject) -> Iterator[Finding]:
     """The loss survives a sample, and a batch, of which nothing counts."""
     y_pred, y_true = sampled(subject)
     assert subject.marker is not None
-    row = y_true.clone()
-    row[0] = subject.marker
-    nothing = torch.full_like(y_true, subject.marker)
+    nothing = torch.where(markable(subject, y_true), torch.full_like(y_true, subject.marker), y_true)
+    row = torch.cat([nothing[:1], y_true[1:]])
     one = tried(subject, Rare("one sample fully ignored", y_pred, row))
     all_of_them = tried(subject, Rare("all targets ignored", y_pred, nothing, excused=True))
     yield from crashes([one, all_of_them])
