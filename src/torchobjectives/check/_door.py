@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from torchobjectives._loss import Loss
@@ -33,7 +34,7 @@ from torchobjectives.check._check import NEEDS, Check, TimeLimitError, limited
 from torchobjectives.check._kinds import checked_kinds, kinds_said, set_kinds
 from torchobjectives.check._rare import mark_in_labels
 from torchobjectives.check._report import CODES, LEVELS, Finding, LossCheckError, LossReport, Skipped
-from torchobjectives.check._subject import SEED, Subject
+from torchobjectives.check._subject import SEED, Subject, usual_modes
 
 # In this order: what is found early explains what would be found late.
 CHECKS: tuple[Check, ...] = (
@@ -174,7 +175,7 @@ def _taken_for(subject: Subject) -> dict[str, str]:
 @contextmanager
 def _bounded() -> Iterator[None]:
     """So many seconds, and no warnings: copies of a loss may warn anew of what it warned of when it was made."""
-    with warnings.catch_warnings(), limited(SECONDS):
+    with warnings.catch_warnings(), usual_modes(), limited(SECONDS):
         warnings.simplefilter("ignore")
         yield
 
@@ -183,15 +184,19 @@ def infer(subject: Subject, y_pred_kind: str | None, y_true_kind: str | None) ->
     """Set the kinds of a subject; what is returned says why they could not be inferred."""
     checked_kinds(y_pred_kind, y_true_kind)
     try:
+        subject.endless = True
         with _bounded():
+            subject.endless = subject.example is None
             set_kinds(subject, y_pred_kind, y_true_kind)
             if subject.ignore_index is None:
                 subject.inferred_mark = mark_in_labels(subject)
     except TimeLimitError:
-        return [Skipped("kinds", f"to infer them took longer than {SECONDS:g} s", "y_pred_kind and y_true_kind")]
+        reason = f"to infer them took longer than {SECONDS:g} s"
     except Exception as error:
-        return [Skipped("kinds", _stumbled(error), "y_pred_kind and y_true_kind")]
-    return []
+        reason = _stumbled(error)
+    else:
+        return []
+    return [] if subject.endless else [Skipped("kinds", reason, "y_pred_kind and y_true_kind", unfinished=True)]
 
 
 def _stumbled(error: Exception) -> str:
@@ -200,27 +205,42 @@ def _stumbled(error: Exception) -> str:
 
 def outcome_of(check: Check, subject: Subject, codes: Set[str]) -> list[Finding] | Skipped:
     """What a check finds, where these codes were found before; or why it did not run."""
-    reason = _reason_to_skip(check, subject, codes)
-    if reason is not None:
-        return reason
-    if check.slow:
-        # The alarm in the middle of this import would leave it broken.
-        importlib.import_module("torch._dynamo")
-    # Whatever ran before: a check draws the same numbers.
-    subject.generator.manual_seed(SEED)
+    if subject.endless:
+        return [_endless()] if check.name == "runs" else Skipped(check.name, "")
     try:
+        with _bounded():
+            reason = _reason_to_skip(check, subject, codes)
+        if reason is not None:
+            return reason
+        if check.slow:
+            # The alarm in the middle of this import would leave it broken.
+            importlib.import_module("torch._dynamo")
+        # Whatever ran before: a check draws the same numbers.
+        subject.generator.manual_seed(SEED)
         with _bounded():
             return list(check.run(subject))
     except TimeLimitError:
-        return Skipped(check.name, f"it took longer than {SECONDS:g} s")
+        return Skipped(check.name, f"it took longer than {SECONDS:g} s", unfinished=True)
     except Exception as error:  # a check that stumbles over a loss must not hide what the others found
-        return Skipped(check.name, _stumbled(error))
+        return Skipped(check.name, _stumbled(error), unfinished=True)
+
+
+def _endless() -> Finding:
+    return Finding(
+        "could-not-run",
+        "error",
+        f"On the example the loss did not return within {SECONDS:g} s.",
+        "Look for a loop that does not end; of a loss that is slow pass a smaller example, of 8 to 64 samples.",
+        {"seconds": SECONDS},
+    )
 
 
 def _reason_to_skip(check: Check, subject: Subject, codes: Set[str]) -> Skipped | None:
     """Why a check does not run; without words where what was found says it all."""
     if (check.needs and codes & FATAL) or codes & set(check.unless):
         return Skipped(check.name, "")
+    if subject.unsteady and "number" in check.needs:
+        return Skipped(check.name, "two calls on the same batch do not agree, whatever the seed")
     for need in check.needs:
         there, reason, argument = NEEDS[need]
         if not there(subject):
@@ -231,7 +251,11 @@ def _reason_to_skip(check: Check, subject: Subject, codes: Set[str]) -> Skipped 
 def subject_of(loss: Any, y_pred: Any, y_true: Any, ignore_index: int | None = None, prefers: Any = ()) -> Subject:
     """The loss with its example, if they are such."""
     y_pred, y_true = checked_example(loss, y_pred, y_true)
-    return Subject(loss, y_pred, y_true, ignore_index, checked_pairs(prefers, y_pred))
+    if ignore_index is not None and (isinstance(ignore_index, bool) or not isinstance(ignore_index, int)):
+        raise TypeError(f"ignore_index is {ignore_index!r}, wanted the integer that marks what does not count")
+    pairs = checked_pairs(prefers, y_pred)
+    with usual_modes():
+        return Subject(loss, y_pred, y_true, ignore_index, pairs)
 
 
 def checked_example(loss: Any, y_pred: Any, y_true: Any) -> tuple[Tensor, Tensor]:
@@ -243,11 +267,20 @@ def checked_example(loss: Any, y_pred: Any, y_true: Any) -> tuple[Tensor, Tensor
     for name, value in (("y_pred", y_pred), ("y_true", y_true)):
         if not isinstance(value, Tensor):
             raise TypeError(f"{name} is a {type(value).__name__}, wanted a tensor: torch.as_tensor({name})")
+        if value.is_quantized:
+            raise TypeError(f"{name} is quantized, wanted plain numbers: {name}.dequantize()")
+        if value.layout != torch.strided or value.is_nested:
+            held = "nested" if value.is_nested else "sparse"
+            raise TypeError(f"{name} is {held}, wanted a dense tensor, such as {name}.to_dense() gives")
+        if value.is_meta:
+            raise TypeError(f"{name} is on the meta device, which holds no numbers: wanted an example with some")
     return y_pred, y_true
 
 
 def checked_pairs(prefers: Any, y_pred: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Pairs of predictions, if they are."""
+    if not isinstance(prefers, tuple | list):
+        raise TypeError(f"prefers is {prefers!r}, wanted pairs of tensors: prefers=[(good_pred, bad_pred)]")
     pairs = [tuple(pair) if isinstance(pair, tuple | list) else (pair,) for pair in prefers]
     for pair in pairs:
         if len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
@@ -263,6 +296,8 @@ def checked_pairs(prefers: Any, y_pred: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 def known_of(loss: Any, expected: Mapping[str, str]) -> dict[str, str]:
     """The codes that are expected of a loss, each with the reason: as the caller says, and of ours as its Spec does."""
+    if not isinstance(expected, Mapping):
+        raise TypeError(f"expected is {expected!r}, wanted codes with reasons: {{'improper': 'a margin is meant'}}")
     for code, reason in expected.items():
         if code not in CODES:
             raise ValueError(f"expected: there is no code {code!r}. {near(str(code), CODES)}")

@@ -165,6 +165,14 @@ def words_of(loss: Any) -> set[str]:
     return set().union(*(names_of(function.__code__) for function in functions))
 
 
+def holds_generator(loss: Any) -> bool:
+    """Whether a loss reaches a generator of random numbers, one of its module's too."""
+    kinds: tuple[type, ...] = (torch.Generator, random.Random)
+    if (numpy := sys.modules.get("numpy")) is not None:
+        kinds += (numpy.random.RandomState, numpy.random.Generator)
+    return any(isinstance(held.value, kinds) for held in Walk().all_of(loss))
+
+
 def reseed(loss: Any, seed: int, original: Any) -> bool:
     """Start the generators that a copy holds anew, but none that it shares with the original; whether there are any."""
     shared = {id(held.value) for held in Walk(outside=False).all_of(original)}

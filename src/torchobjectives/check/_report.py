@@ -88,6 +88,8 @@ class Skipped:
     reason: str
     argument: str | None = None
     """What to pass to :func:`check_loss` so that it runs; None where nothing does."""
+    unfinished: bool = False
+    """Whether it was begun, and did not come to an end."""
 
     def __str__(self) -> str:
         return f"{self.check}: {self.reason}" + (f" - pass {self.argument}" if self.argument else "")
@@ -135,7 +137,9 @@ class LossReport:
     def headline(self) -> str:
         """The report in a line."""
         if not self.findings:
-            return f"{self.subject}: clean, {len(self.checks)} checks"
+            open_ends = sum(skipped.unfinished for skipped in self.skipped)
+            left = f"; {counted(open_ends, 'check')} did not come to an end" if open_ends else ""
+            return f"{self.subject}: clean, {counted(len(self.checks), 'check')}{left}"
         counts = [counted(len(self._of(level)), level) for level in LEVELS if self._of(level)]
         codes = ", ".join(dict.fromkeys(f.code for f in self.findings if f.level != "note"))
         return f"{self.subject}: {', '.join(counts)}" + (f" ({codes})" if codes else "")

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import MethodType, ModuleType
 from typing import Any
 
 import torch
@@ -91,6 +92,8 @@ class Subject:
         self.given: frozenset[str] = frozenset()
         # What labels hold that can only be such a mark, where the caller said nothing.
         self.inferred_mark: int | None = None
+        # Whether a call on the example takes too long, and whether no seed makes two calls agree.
+        self.endless = self.unsteady = False
         self.generator = torch.Generator().manual_seed(SEED)
 
     @property
@@ -136,10 +139,7 @@ class Subject:
 
     def copy(self, dtype: torch.dtype | None = None) -> Callable[..., Any]:
         """The loss anew, as it came; its floating-point tensors in another dtype if one is given."""
-        try:
-            loss = copy.deepcopy(self.original)
-        except Exception:
-            loss = sharing(self.original)
+        loss: Callable[..., Any] = sharing(self.original)
         if dtype is not None and isinstance(loss, nn.Module) and loss is not self.original:
             loss = loss.to(dtype)
         return loss
@@ -246,22 +246,46 @@ def alike(one: Tensor, other: Tensor) -> bool:
     return bool(((one == other) | ((one != one) & (other != other))).all())
 
 
-def sharing(loss: Any) -> Any:
-    """A copy that shares with the loss what cannot be copied of it."""
-    if not isinstance(getattr(loss, "__dict__", None), dict) or inspect.isroutine(loss) or isinstance(loss, type):
-        return loss
+def sharing(value: Any, known: dict[int, Any] | None = None) -> Any:
+    """A copy that shares only what cannot be copied: a lock or an open file, but not what holds it."""
+    known = {} if known is None else known
+    if id(value) in known:
+        return known[id(value)]
+    if isinstance(value, MethodType):
+        return MethodType(value.__func__, sharing(value.__self__, known))
+    tried = dict(known)  # what fails leaves halves behind
     try:
-        made = copy.copy(loss)
+        made = copy.deepcopy(value, tried)
+        known.update(tried)
+        return made
     except Exception:
-        return loss
-    known = {id(loss): made}
-    for name, value in vars(loss).items():
-        try:
-            made.__dict__[name] = copy.deepcopy(value, known)
-        except Exception:
-            inner = isinstance(value, dict) and isinstance(loss, nn.Module) and name == "_modules"
-            made.__dict__[name] = {key: sharing(entry) for key, entry in value.items()} if inner else value
+        plain = type(value) in (dict, list, tuple, set)
+    if not plain and (not isinstance(getattr(value, "__dict__", None), dict) or inspect.isroutine(value)):
+        return value
+    if isinstance(value, type | ModuleType | Tensor):
+        return value
+    try:
+        known[id(value)] = made = copy.copy(value)
+    except Exception:
+        return value
+    if type(value) is dict:
+        made.update((key, sharing(entry, known)) for key, entry in value.items())
+    elif plain:
+        known[id(value)] = made = type(value)(sharing(entry, known) for entry in value)
+    else:
+        made.__dict__.update((name, sharing(entry, known)) for name, entry in vars(value).items())
     return made
+
+
+@contextmanager
+def usual_modes() -> Iterator[None]:
+    """As in training: with gradients, and without inference mode or autocast of whoever asks."""
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        if not torch.cuda.is_available():
+            yield
+            return
+        with torch.autocast("cuda", enabled=False):
+            yield
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch import Tensor
 from torchobjectives.check import _stops
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._far import saying_truth
-from torchobjectives.check._kinds import plausible
+from torchobjectives.check._kinds import logarithms_along, plausible
 from torchobjectives.check._path import Account, Jump, Line, Slopes, account, coarsest, jump_in, slopes_in
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import LARGE, Subject
@@ -34,6 +35,8 @@ def gradient_is_slope(subject: Subject) -> Iterator[Finding]:
     if not subject.example.has_slope:
         return
     twin = subject.double or subject
+    if (axis := logarithms_along(subject.y_pred)) is not None:
+        twin = _normalised(twin, axis)
     count = FEW_PARTS if subject.y_pred.numel() > LARGE or _is_slow(twin) else PARTS
     for line in lines(twin):
         found = account(line, count)
@@ -43,6 +46,17 @@ def gradient_is_slope(subject: Subject) -> Iterator[Finding]:
         if finding is not None:
             yield finding
             return
+
+
+def _normalised(subject: Subject, axis: int) -> Subject:
+    """The same of any numbers, as of logits: what takes logarithms of probabilities need be right for such alone."""
+
+    def normalised(y_pred: Tensor, y_true: Tensor) -> Any:
+        return subject.copy()(y_pred.log_softmax(axis), y_true)
+
+    twin = Subject(normalised, subject.y_pred, subject.y_true, subject.ignore_index)
+    twin.pred_kind, twin.true_kind, twin.given = "logits", subject.true_kind, subject.given
+    return twin
 
 
 def _is_slow(subject: Subject) -> bool:

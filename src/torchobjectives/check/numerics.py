@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._culprit import DIVISIONS, LOGS, POWERS, Culprit, backward_culprit, forward_culprit
 from torchobjectives.check._far import Probe, coinciding, far
-from torchobjectives.check._report import Finding, number
+from torchobjectives.check._report import Finding, counted, number
 from torchobjectives.check._subject import Outcome, Subject
 
 # A loss or a slope that is larger in truth is of no use in float32, which ends at 3.4e38.
@@ -20,22 +20,62 @@ NOT_NUMBERS = ("nan-at-extremes", "nan-gradient", "empty-targets", "probs-vs-log
 def finite(subject: Subject) -> Iterator[Finding]:
     """The loss of the example and its gradient are finite."""
     outcome = subject.example
-    given = bool(subject.y_pred.isfinite().all()) and not bool(subject.y_true.isnan().any())
-    if outcome.error is not None or outcome.value is None or not given:
+    if outcome.error is not None or outcome.value is None or outcome.value.numel() != 1:
         return
     probe = Probe("the example", subject.y_pred)
-    if outcome.value.numel() == 1 and not outcome.is_number:
-        culprit = forward_culprit(subject, subject.y_pred)
-        if culprit is not None and _outside(subject, culprit):
-            return
-        if culprit is not None and culprit.sources == {"y_true"}:
-            # Any other operation on the truth alone: the example's truth is outside of the domain.
-            if culprit.name in (*DIVISIONS, "mean"):
-                yield _nothing_to_average(outcome, culprit)
-        elif not _too_large(subject, probe, culprit):
-            yield _finding(probe, outcome, culprit, (probe.said,))
-    elif outcome.is_number and outcome.gradient is not None and not outcome.has_slope:
+    if not outcome.is_number:
+        yield _unusable(subject) or _of_example(subject, probe)
+    elif outcome.gradient is not None and not outcome.has_slope and _unusable(subject) is None:
         yield _finding(probe, outcome, backward_culprit(subject, subject.y_pred), (probe.said,))
+
+
+def _of_example(subject: Subject, probe: Probe) -> Finding:
+    """Why the loss of the example is not finite, though the example is."""
+    outcome, culprit = subject.example, forward_culprit(subject, subject.y_pred)
+    if culprit is not None and culprit.sources == {"y_true"} and culprit.name in (*DIVISIONS, "mean"):
+        return _nothing_to_average(outcome, culprit)
+    outside = culprit is not None and (_outside(subject, culprit) or culprit.sources == {"y_true"})
+    if not outside and not _too_large(subject, probe, culprit):
+        return _finding(probe, outcome, culprit, (probe.said,))
+    at = f": `{culprit.said}`{culprit.at} makes it so" if culprit else ""
+    held = "; ".join(
+        f"{name} goes from {number(float(tensor.min()))} to {number(float(tensor.max()))}"
+        for name, tensor in (("y_pred", subject.y_pred), ("y_true", subject.y_true))
+    )
+    return Finding(
+        "could-not-run",
+        "error",
+        f"On the example the loss is {number(outcome.number)}{at}. {held}.",
+        "Pass an example as it comes up in training, within the domain of the loss; or mend the operation that leaves "
+        "it.",
+        {"value": outcome.number, "operation": culprit.name if culprit else None},
+    )
+
+
+def _unusable(subject: Subject) -> Finding | None:
+    """An example that holds what no loss can be of: nothing, or numbers that are not finite."""
+    what = ""
+    for name, tensor in (("y_pred", subject.y_pred), ("y_true", subject.y_true)):
+        bad = ~tensor.isfinite()
+        if not tensor.numel():
+            what = f"{name} is empty, of shape {tuple(tensor.shape)}"
+        elif bool(bad.any()):
+            sample = int(bad.reshape(len(tensor), -1).any(1).nonzero()[0]) if tensor.ndim else 0
+            count = int(bad.sum())
+            are = "is" if count == 1 else "are"
+            what = f"{name} holds {counted(count, 'number')} that {are} nan or inf, first in sample {sample}"
+    if not what and subject.marker is not None and bool((subject.y_true == subject.marker).all()):
+        what = f"every target is {subject.marker}, and is ignored"
+    if not what:
+        return None
+    return Finding(
+        "could-not-run",
+        "error",
+        f"On the example the loss is {number(subject.example.number)}: {what}.",
+        "Pass an example of samples that count; where nan marks what is missing, choose before the arithmetic: "
+        "valid = ~y_true.isnan(), then y_pred[valid] and y_true[valid].",
+        {"value": subject.example.number},
+    )
 
 
 def _outside(subject: Subject, culprit: Culprit) -> bool:

@@ -53,8 +53,13 @@ def parametrize_with_loss_checks(cases: Iterable[Any]) -> Callable[[Any], Any]:
     pytest = _pytest()
     checks = [check for check in _door.CHECKS if not check.slow]
     rows, names = [], Counter[str]()
-    for case in cases:
-        examination = Examination(*_case(case))
+    if not isinstance(cases, Iterable):
+        raise TypeError(f"cases is {cases!r}, wanted a list of (loss, y_pred, y_true)")
+    for place, case in enumerate(cases):
+        try:
+            examination = Examination(*_case(case))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"case {place}: {error}") from error
         name = called(examination.loss)
         names[name] += 1
         ordinal = f"_{names[name]}" if names[name] > 1 else ""
@@ -85,7 +90,7 @@ class Examination:
     def subject(self) -> Subject:
         """The loss with its example, whose kinds are inferred when they are first asked for."""
         if self._subject is None:
-            subject = Subject(self.loss, *self.example, self.options.get("ignore_index"), self.prefers)
+            subject = _door.subject_of(self.loss, *self.example, self.options.get("ignore_index"), self.prefers)
             _door.infer(subject, self.options.get("y_pred_kind"), self.options.get("y_true_kind"))
             self._subject = subject
         return self._subject

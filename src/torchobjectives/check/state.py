@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from torchobjectives.check._check import Check, check
-from torchobjectives.check._inside import Walk, listed, reseed, words_of
+from torchobjectives.check._inside import Walk, holds_generator, listed, reseed, words_of
 from torchobjectives.check._report import Finding, Level, number
 from torchobjectives.check._stops import nodes
 from torchobjectives.check._subject import SEED, Outcome, Subject, alike, as_of_a_model, surroundings
@@ -119,6 +119,7 @@ def repeats(subject: Subject) -> Iterator[Finding]:
     """Two calls on the same batch give the same number."""
     if subject.module is None:
         if draws := _draws(subject, subject.copy):
+            subject.unsteady = draws.cause == "outside"
             yield _random(subject, "", draws, subject.traced(subject.y_pred, subject.y_true))
         return
     for training in (False, True):
@@ -127,6 +128,7 @@ def repeats(subject: Subject) -> Iterator[Finding]:
             return in_mode(subject.copy(), training)
 
         if draws := _draws(subject, made):
+            subject.unsteady = draws.cause == "outside"
             trace = subject.traced(subject.y_pred, subject.y_true, made())
             yield _random(subject, "training" if training else "eval", draws, trace)
             return
@@ -142,7 +144,8 @@ def _draws(subject: Subject, made: Callable[[], Any]) -> Draws | None:
     first, again = (subject.value(loss=made()) for _ in range(2))
     if differ(first, again):
         # State that copies share is no random number.
-        return Draws(first, again, "outside") if words_of(subject.original) & ENTROPY else None
+        outside = words_of(subject.original) & ENTROPY or holds_generator(subject.original)
+        return Draws(first, again, "outside") if outside else None
     for seed in (1, 2):
         other = subject.value(loss=made(), seed=seed)
         if differ(first, other):

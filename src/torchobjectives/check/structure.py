@@ -43,7 +43,8 @@ def runs(subject: Subject) -> Iterator[Finding]:
     # Of logits where probabilities are wanted a check of the meaning says more.
     if error is None or "all elements of input should be between 0 and 1" in str(error):
         return
-    if subject.example.backward and subject.changed:
+    value = subject.example.value
+    if subject.example.backward and (subject.changed or (value is not None and value.is_complex())):
         return  # that is what breaks the backward pass, and it is found as such
     kind, text = type(error).__name__, " ".join(str(error).split())
     place = place_of(error)
@@ -108,6 +109,15 @@ def one_number(subject: Subject) -> Iterator[Finding]:
             yield Finding("not-scalar", "error", message, fix, {"type": given, "parts": len(inside)})
         else:
             yield _without_gradient(subject, f"The loss returns a {given}, not a tensor")
+        return
+    if outcome.value.is_complex():
+        yield Finding(
+            "not-scalar",
+            "error",
+            f"The loss is complex ({outcome.value.dtype}); a loss must be one real number.",
+            "Take the absolute value or the real part before the mean: x.abs().square().mean()",
+            {"dtype": str(outcome.value.dtype)},
+        )
         return
     if outcome.value.ndim == 0:
         return
