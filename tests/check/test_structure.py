@@ -101,6 +101,11 @@ def test_plain_data() -> None:
         ({"prefers": [torch.zeros(3)]}, TypeError, "pairs of tensors"),
         ({"prefers": [(torch.zeros(3), torch.zeros(2))]}, ValueError, "wanted that of y_pred"),
         ({"on_fail": "ignore"}, ValueError, "on_fail"),
+        ({"expected": ["no-gradient"]}, TypeError, "wanted codes with reasons"),
+        ({"prefers": None}, TypeError, "prefers is None, wanted pairs"),
+        ({"ignore_index": "-100"}, TypeError, "wanted the integer"),
+        ({"y_pred": torch.eye(3).to_sparse()}, TypeError, "y_pred is sparse, wanted a dense tensor"),
+        ({"y_true": torch.zeros(3, device="meta")}, TypeError, "on the meta device"),
     ],
 )
 def test_wrong_arguments(arguments: dict[str, object], error: type[Exception], said: str) -> None:

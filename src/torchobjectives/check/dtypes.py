@@ -20,8 +20,10 @@ from torchobjectives.check._trace import Call, Place, Trace, located
 HALVES = (torch.bfloat16, torch.float16)
 CONFIDENT = 12.0
 # What reduces by itself.
-REDUCED = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "cross_entropy", "nll_loss", "kl_div")
-REDUCED += ("binary_cross_entropy", "binary_cross_entropy_with_logits", "soft_margin_loss", "poisson_nll_loss")
+REDUCED = frozenset(
+    {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "cross_entropy", "nll_loss", "kl_div", "soft_margin_loss"}
+    | {"binary_cross_entropy", "binary_cross_entropy_with_logits", "poisson_nll_loss"}
+)
 # What torch says where a number is written into a float16 tensor that cannot hold it.
 BEYOND = ("value cannot be converted to type", "Half without overflow")
 # A loss that is off by more, and by far more than rounding its input explains, is another loss.
