@@ -75,7 +75,7 @@ def list_net(y_pred: Tensor, y_true: Tensor) -> Tensor:
 def complementary_log1p(y_pred: Tensor, y_true: Tensor) -> Tensor:
     """y_true names a class that the sample is not of."""
     p = y_pred.softmax(1).gather(1, y_true[:, None]).squeeze(1)
-    return -torch.log1p(-p * (1 - 1e-6)).mean()
+    return -torch.log1p(-p.float() * (1 - 1e-6)).mean()
 
 
 def known_labels(y_pred: Tensor, y_true: Tensor) -> Tensor:
