@@ -168,6 +168,8 @@ def _is_penalised(subject: Subject) -> bool:
 def _where(subject: Subject, truth: Tensor, at: Tensor, name: str, near: bool) -> tuple[str, Level]:
     """Where the minimum is, in words, and how grave that is."""
     level: Level = subject.level("error", "warning")
+    if _has_units(subject):
+        return ", in the units that the loss holds", "note"
     if near and name.startswith("y_true shifted"):
         # Along the steps of a sequence the next one may be what is predicted.
         return f", at {name}", level if name.endswith("axis 0") else "note"
@@ -196,6 +198,16 @@ def _line(goal: Tensor, place: Tensor) -> tuple[float, float, float]:
     slope = float((x * y).sum() / x.square().sum().clamp(min=1e-30))
     rest = float((y - slope * x).square().sum() / y.square().sum().clamp(min=1e-30))
     return slope, float(place.mean() - slope * goal.mean()), rest
+
+
+def _has_units(subject: Subject) -> bool:
+    """Whether y_true alone is shifted or scaled by tensors that the module holds, such as a mean and a spread."""
+    return subject.module is not None and any(
+        call.name in ("sub", "__sub__", "div", "true_divide", "__truediv__")
+        and call.sources == {"y_true"}
+        and any(not subject.trace.of(tensor) for tensor in call.inputs[1:])
+        for call in subject.trace.calls
+    )
 
 
 def _owns_numbers(subject: Subject) -> bool:
