@@ -561,7 +561,11 @@ SOUND: dict[str, Row] = {
         lambda: (drawn(2, 2, 6, 6), (255 * bits(2, 6, 6)).long()),
         {},
     ),
-    "sigmoid_of_pairs": (SigmoidOfPairs, lambda: (drawn(8, 6), drawn(8, 6, seed=5)), {}),
+    "sigmoid_of_pairs": (
+        SigmoidOfPairs,
+        lambda: (drawn(8, 6) + drawn(8, 6, seed=5), drawn(8, 6, seed=5)),
+        {},
+    ),
     "depth_guarded": (
         lambda: depth_guarded,
         lambda: (positive(3, 6, 6, seed=8), known_depth(3, 6, 6)),
