@@ -219,9 +219,9 @@ def _of_half(half: Half, culprit: Culprit | None, level: Level) -> Finding:
 @check("target-dtype", needs=("number",))
 def target_dtype(subject: Subject) -> Iterator[Finding]:
     """The same targets in another dtype give the same loss."""
-    wrapped = _wrapped(subject)
-    if wrapped is not None:
-        yield wrapped
+    finding = wrapped(subject)
+    if finding is not None:
+        yield finding
         return
     if subject.y_true.dtype == torch.bool or not _whole(subject.y_true) or _is_random(subject):
         return
@@ -307,7 +307,7 @@ def _is_narrow(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dtype in NARROW
 
 
-def _wrapped(subject: Subject) -> Finding | None:
+def wrapped(subject: Subject) -> Finding | None:
     """Arithmetic within the loss may wrap on the example itself."""
     narrow = [call for call in subject.trace.calls if any(_is_narrow(tensor) for tensor in call.outputs)]
     loss, wraps = subject.copy(), Wraps()
