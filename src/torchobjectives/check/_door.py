@@ -187,9 +187,9 @@ def infer(subject: Subject, y_pred_kind: str | None, y_true_kind: str | None) ->
         subject.endless = True
         with _bounded():
             subject.endless = subject.example is None
-            set_kinds(subject, y_pred_kind, y_true_kind)
             if subject.ignore_index is None:
                 subject.inferred_mark = mark_in_labels(subject)
+            set_kinds(subject, y_pred_kind, y_true_kind)
     except TimeLimitError:
         reason = f"to infer them took longer than {SECONDS:g} s"
     except Exception as error:

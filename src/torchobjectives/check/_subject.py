@@ -118,9 +118,8 @@ class Subject:
     @functools.cached_property
     def ignored(self) -> Tensor:
         """Which positions of y_true do not count."""
-        if self.ignore_index is None:
-            return torch.zeros_like(self.y_true, dtype=torch.bool)
-        return self.y_true == self.ignore_index
+        mark = self.inferred_mark if self.ignore_index is None else self.ignore_index
+        return torch.zeros_like(self.y_true, dtype=torch.bool) if mark is None else self.y_true == mark
 
     @functools.cached_property
     def goes_below_zero(self) -> bool:
