@@ -13,6 +13,7 @@ from torchobjectives.check._kinds import class_axis, has_head, one_hot, relabell
 from torchobjectives.check._probes import CLASSIFIED, STRENGTHS, hot_truth, is_hard, lowest, reach
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
+from torchobjectives.check.dtypes import wrapped
 
 
 @check("prefers", needs=("prefers",))
@@ -40,6 +41,8 @@ def prefers(subject: Subject) -> Iterator[Finding]:
 )
 def direction(subject: Subject) -> Iterator[Finding]:
     """A prediction that is nearer to the truth costs less."""
+    if wrapped(subject) is not None:
+        return  # it is the arithmetic of y_true that goes wrong
     if moved := reversed_all(subject):
         better, worse = moved
         yield Finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -307,6 +308,7 @@ def _is_narrow(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dtype in NARROW
 
 
+@functools.lru_cache(maxsize=2)
 def wrapped(subject: Subject) -> Finding | None:
     """Arithmetic within the loss may wrap on the example itself."""
     narrow = [call for call in subject.trace.calls if any(_is_narrow(tensor) for tensor in call.outputs)]

@@ -23,6 +23,7 @@ from torchobjectives.check._probes import (
 from torchobjectives.check._report import Finding, Level, number
 from torchobjectives.check._subject import LARGE, Subject
 from torchobjectives.check._trace import Call, located
+from torchobjectives.check.dtypes import wrapped
 
 EXPLAINED = ("argument-order", "broadcast", "probs-vs-logits", "constant-loss", "wrong-direction")
 AND_BOUNDED = (*EXPLAINED, "unbounded-below")
@@ -230,6 +231,8 @@ def minimum_at_class(subject: Subject) -> Iterator[Finding]:
     """Of classes the loss is least where the true one is the greatest."""
     if subject.true_kind not in ("class_indices", "binary") or subject.pred_kind not in ("logits", "scores"):
         return
+    if wrapped(subject) is not None:
+        return  # it is the arithmetic of y_true that goes wrong
     if not is_hard(subject) or (not subject.sure and not is_a_set(subject)):
         return
     if finding := _other_axis(subject):
