@@ -153,3 +153,11 @@ def test_a_case_says_which_one_it_is() -> None:
         parametrize_with_loss_checks([(mse, drawn(4), drawn(4)), (mse, drawn(4), [1.0])])
     with pytest.raises(TypeError, match="cases is 5"):
         parametrize_with_loss_checks(5)  # type: ignore[arg-type]
+
+
+def test_a_byte_that_wraps_is_no_wrong_sign() -> None:
+    def of_bytes(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        return -(y_true * F.logsigmoid(y_pred) - (y_true - 1) * F.logsigmoid(-y_pred)).mean()
+
+    found = report(of_bytes, drawn(16), classes(2, 16).to(torch.uint8))
+    assert [finding.code for finding in found.findings if finding.level != "note"] == ["dtype-hazard"], found
