@@ -61,17 +61,6 @@ def test_a_loss_that_does_not_end_is_told_once(monkeypatch: pytest.MonkeyPatch) 
     assert "did not return within 0.3 s" in found.errors[0].message
 
 
-def test_what_did_not_come_to_an_end_is_in_the_first_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_door, "SECONDS", 0.3)
-
-    def slow(y_pred: Tensor, y_true: Tensor) -> Tensor:
-        time.sleep(0.2)
-        return mse(y_pred, y_true)
-
-    found = report(slow, drawn(4), drawn(4, seed=5))
-    assert "did not come to an end" in str(found).splitlines()[0]
-
-
 class Trainer:
     """Cannot be copied as it is, for its lock; its loss is a method."""
 

@@ -141,6 +141,7 @@ def test_a_slow_loss_is_skipped_after_a_while(monkeypatch: pytest.MonkeyPatch) -
     assert time.monotonic() - began < 3
     assert [skipped.check for skipped in report.skipped] == ["slow"]
     assert "longer than 0.2 s" in str(report)
+    assert str(report).splitlines()[0] == "mse: clean, 0 checks; 1 check did not come to an end"
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
