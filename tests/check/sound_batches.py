@@ -438,7 +438,42 @@ def tied_times_and_events() -> tuple[Tensor, Tensor]:
     return drawn(16), torch.stack([classes(6, 16).float(), 1 - bits(16)], 1)
 
 
+def next_word(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """A causal language model: each step predicts the next word."""
+    wanted = F.pad(y_true, (0, 1), value=-100)[:, 1:].contiguous().view(-1)
+    total = F.cross_entropy(y_pred.float().view(-1, y_pred.shape[-1]), wanted, ignore_index=-100, reduction="sum")
+    return total / (wanted != -100).sum().clamp(min=1)
+
+
+def next_value(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    wanted, said = y_true[:, 1:], y_pred[:, :-1]
+    known = ~wanted.isnan()
+    return (torch.where(known, said - wanted.nan_to_num(), torch.zeros_like(said)) ** 2).sum() / known.sum().clamp(
+        min=1
+    )
+
+
+def some_words() -> tuple[Tensor, Tensor]:
+    words = classes(11, 8, 7)
+    words[bits(8, 7) > 0.5] = -100
+    return drawn(8, 7, 11), words
+
+
+def some_values() -> tuple[Tensor, Tensor]:
+    values = drawn(16, 5, seed=5)
+    values[bits(16, 5) > 0.5] = math.nan
+    return drawn(16, 5), values
+
+
 SOUND: dict[str, Row] = {
+    "next_word": (lambda: next_word, some_words, {}),
+    "next_word_given": (
+        lambda: next_word,
+        some_words,
+        {"y_pred_kind": "logits", "y_true_kind": "class_indices", "ignore_index": -100},
+    ),
+    "next_value": (lambda: next_value, some_values, {}),
+    "next_value_given": (lambda: next_value, some_values, {"y_pred_kind": "real", "y_true_kind": "values"}),
     "energy_distance": (lambda: energy_distance, lambda: (drawn(16), drawn(16, seed=5)), {}),
     "energy_distance_short": (lambda: energy_distance_short, lambda: (drawn(16), drawn(16, seed=5)), {}),
     "kernel_distance": (lambda: kernel_distance, lambda: (drawn(12, 3), drawn(12, 3, seed=5)), {}),

@@ -68,6 +68,22 @@ def quantiles_of_samples(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return torch.maximum(level * error, (level - 1) * error).mean()
 
 
+def better_item(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Of two items the first is the better one; y_true is a weight."""
+    return -(F.logsigmoid(y_pred[:, 0] - y_pred[:, 1]) * y_true[:, 0]).mean()
+
+
+def first_is_best(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return -((-y_true).softmax(1) * y_pred.log_softmax(1)).sum(1).mean()
+
+
+def one_bit(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """A straight-through estimator."""
+    soft = torch.tanh(y_pred)
+    hard = soft + (torch.sign(y_pred) - soft).detach()
+    return (hard - y_true).square().mean()
+
+
 def list_net(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return -(y_true.softmax(1) * y_pred.log_softmax(1)).sum(1).mean()
 
@@ -714,6 +730,14 @@ SOUND: dict[str, Row] = {
         b32,
         {"y_pred_kind": "scores", "y_true_kind": "binary"},
     ),
+    "better_item": (lambda: better_item, lambda: (drawn(16, 2), torch.ones(16, 2)), {}),
+    "better_item_scores": (lambda: better_item, lambda: (drawn(16, 2), torch.ones(16, 2)), {"y_pred_kind": "scores"}),
+    "first_is_best": (
+        lambda: first_is_best,
+        lambda: (drawn(6, 8), drawn(6, 8, seed=5).argsort(1).float()),
+        {"y_pred_kind": "scores", "y_true_kind": "ranks"},
+    ),
+    "one_bit": (lambda: one_bit, lambda: (drawn(24), drawn(24, seed=5)), {}),
     "complementary_log1p": (lambda: complementary_log1p, lambda: (drawn(16, 4), classes(4, 16)), {}),
     "known_labels": (lambda: known_labels, lambda: (drawn(10, 5), some_unknown()), BINARY),
     "pixels_of_bytes": (lambda: pixels_of_bytes, lambda: (drawn(2, 4, 8, 8), byte_labels()), {}),

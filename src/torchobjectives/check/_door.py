@@ -86,7 +86,8 @@ def check_loss(
         y_pred_kind: What y_pred holds: ``"logits"``, ``"probabilities"``, ``"log_probabilities"``, ``"real"``,
             ``"positive"``, ``"embedding"`` or ``"scores"``.
         y_true_kind: What y_true holds: ``"values"``, ``"counts"``, ``"binary"``, ``"class_indices"``,
-            ``"probabilities"``, ``"ranks"``, ``"boxes"`` or ``"labels_of_embeddings"``.
+            ``"probabilities"``, ``"ranks"`` (grades, the greater the better), ``"boxes"`` or
+            ``"labels_of_embeddings"``.
         ignore_index: The value of y_true that marks positions which do not count; -100 in labels, 255 in maps of
             labels that are all lower, and nan are taken for it.
         prefers: Pairs of predictions for this y_true, of which the first must cost less. Nothing else can see swapped

@@ -124,7 +124,9 @@ def _true_kind(subject: Subject) -> str | None:
     if not live.numel() or y_true.is_complex():
         return None
     if y_true.shape == y_pred.shape and (live.dtype == torch.bool or bool(((live == 0) | (live == 1)).all())):
-        return "binary"
+        # Nothing but ones may be weights.
+        weights = y_true.is_floating_point() and live.ndim > 0 and bool((live == 1).all())
+        return None if weights else "binary"
     if y_true.shape == y_pred.shape and bool((live.abs() == 1).all()):
         return "binary"
     if _ranked(subject):

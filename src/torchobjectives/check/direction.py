@@ -91,6 +91,8 @@ def _towards_and_away(subject: Subject) -> Iterator[tuple[Tensor, Tensor]]:
         yield from _clusters(subject)
     if truth is None or (subject.pred_kind == "logits" and _is_of_what_it_is_not(subject)):
         return
+    if subject.true_kind == "ranks" and _are_places(subject.y_true):
+        return
     if subject.true_kind in ("values", "counts", "boxes"):
         for start in (subject.y_pred, truth + truth.flatten().std(correction=0) * subject.random()):
             # On both sides: what is linear goes up on one of them only.
@@ -104,6 +106,14 @@ def _towards_and_away(subject: Subject) -> Iterator[tuple[Tensor, Tensor]]:
     turned = right(subject, -1.0)
     if subject.true_kind == "probabilities" and turned is not None:
         yield truth, turned
+
+
+def _are_places(ranks: Tensor) -> bool:
+    """Whether each row holds every place once: the first may be the best one, where of grades the greatest is."""
+    rows = ranks.reshape(-1, ranks.shape[-1]) if ranks.ndim else ranks.reshape(1, 1)
+    places = torch.arange(rows.shape[1], device=ranks.device)
+    ordered = rows.sort(1).values
+    return bool((ordered - ordered[:, :1] == places).all())
 
 
 def _clusters(subject: Subject) -> Iterator[tuple[Tensor, Tensor]]:

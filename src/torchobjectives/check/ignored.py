@@ -125,6 +125,8 @@ def _prediction_counts(subject: Subject) -> Iterator[Finding]:
     if not outcome.is_number or not outcome.has_slope or outcome.gradient is None:
         return
     slope, usual = float(outcome.gradient[there].abs().max()), float(outcome.gradient[~there].abs().max())
+    if _is_of_the_next(outcome.gradient, dead, axis, 1e-6 * usual):
+        return
     other = subject.value(torch.where(there, y_pred.roll(1, 0).roll(1, -1), y_pred), truth)
     taken = None
     if slope > 1e-6 * usual:
@@ -143,6 +145,19 @@ def _prediction_counts(subject: Subject) -> Iterator[Finding]:
         "Leave them out before the mean: valid = y_true != ignore_index; loss = values[valid].mean()",
         {"slope": slope, "usual": usual, "value": outcome.number, "changed": other},
     )
+
+
+def _is_of_the_next(gradient: Tensor, dead: Tensor, axis: int | None, nothing: float) -> bool:
+    """Whether each step of a sequence predicts the next one: then those before an ignored target are left out."""
+    slope = gradient.abs() if axis is None else gradient.abs().amax(axis)
+    for along in range(1, dead.ndim):
+        for way in (-1, 1):
+            before = dead.roll(way, along)
+            before.select(along, -1 if way < 0 else 0).fill_(False)  # what came round the end
+            left_out = bool(before.any()) and float(slope[before].max()) <= nothing
+            if left_out and float(slope[dead & ~before].amax() if bool((dead & ~before).any()) else 0.0) > nothing:
+                return True
+    return False
 
 
 def _is_of_predictions(subject: Subject, truth: Tensor, dead: Tensor, there: Tensor, gradient: Tensor) -> bool:

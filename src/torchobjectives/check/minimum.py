@@ -21,6 +21,7 @@ from torchobjectives.check._probes import (
     usual,
 )
 from torchobjectives.check._report import Finding, Level, number
+from torchobjectives.check._stops import stop_on_purpose
 from torchobjectives.check._subject import LARGE, Subject
 from torchobjectives.check._trace import Call, located
 from torchobjectives.check.dtypes import wrapped
@@ -79,8 +80,8 @@ def minimum_at_truth(subject: Subject) -> Iterator[Finding]:
 
 def _is_of_one_quantity(subject: Subject) -> bool:
     """Whether each number of y_pred is to be the one of y_true in its place."""
-    # Who says one kind alone does not say that the two are the same.
-    if not subject.sure and inferred_pred_kind(subject) is None:
+    # Who says one kind alone does not say that the two are the same; nor where the gradient is meant to be another.
+    if not subject.sure and (inferred_pred_kind(subject) is None or stop_on_purpose(subject.trace) is not None):
         return False
     at, y_true = subject.value(), subject.y_true
     for axis in range(1, y_true.ndim):
