@@ -254,6 +254,12 @@ def sharp_margin(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return F.cross_entropy(64 * (scores - 0.35 * F.one_hot(y_true, 4)), y_true)
 
 
+def connectionist(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """CTC by torch, of log-probabilities (N, T, C), as it is documented."""
+    lengths = (torch.full((len(part),), part.shape[1]) for part in (y_pred, y_true))
+    return F.ctc_loss(y_pred.transpose(0, 1).float(), y_true, *lengths, zero_infinity=True)
+
+
 # Targets
 
 
@@ -350,6 +356,11 @@ SOUND: dict[str, Row] = {
     "in_single": (lambda: in_single, lambda: (drawn(16), bits(16)), {}),
     "spectra": (lambda: spectra, lambda: (0.3 * drawn(2, 512), 0.3 * drawn(2, 512, seed=5)), {}),
     "boxes": (lambda: boxes, box_example, {}),
+    "connectionist": (
+        lambda: connectionist,
+        lambda: (drawn(4, 14, 6).log_softmax(-1), 1 + classes(5, 4, 5)),
+        {},
+    ),
     "perceptual_relu": (lambda: perceptual(nn.ReLU), images, {}),
     "perceptual_gelu": (lambda: perceptual(nn.GELU), images, {}),
     "perceptual_cast": (lambda: perceptual(nn.ReLU, cast=True), images, {}),
