@@ -480,6 +480,27 @@ def likeness_of_images(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return ((2 * x * y + 1e-4) * (2 * xy + 9e-4) / ((x**2 + y**2 + 1e-4) * (xx + yy + 9e-4))).mean()
 
 
+def raw_dice(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    p, t = y_pred.flatten(1), y_true.flatten(1)
+    return (1 - (2 * (p * t).sum(1) + 1) / ((p**2).sum(1) + (t**2).sum(1) + 1)).mean()
+
+
+def overlap_of_boxes(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    low, high = torch.maximum(y_pred[:, :2], y_true[:, :2]), torch.minimum(y_pred[:, 2:], y_true[:, 2:])
+    inside = (high - low).clamp(min=0).prod(1)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(1) for boxes in (y_pred, y_true)]
+    return (inside / (areas[0] + areas[1] - inside + 1e-6)).mean()
+
+
+def boxes(seed: int) -> Tensor:
+    corners = 4 * uniform(8, 2, seed=seed)
+    return torch.cat([corners, corners + 1 + 3 * uniform(8, 2, seed=seed + 1)], 1)
+
+
+def teacher_squashed(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return F.kl_div(y_pred.log_softmax(1), y_true.log_softmax(1), log_target=True, reduction="batchmean")
+
+
 def log_of_one_side(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return (torch.log1p(y_pred) - y_true).square().mean()
 
@@ -537,6 +558,14 @@ FAULTY: dict[str, Row] = {
         D,
         {},
     ),
+    "raw_dice": (
+        lambda: raw_dice,
+        lambda: (3 * drawn(4, 10, 10), bits(4, 10, 10)),
+        P,
+        {"y_pred_kind": "logits"},
+    ),
+    "overlap_of_boxes": (lambda: overlap_of_boxes, lambda: (boxes(3), boxes(5)), D, {"y_true_kind": "boxes"}),
+    "teacher_squashed": (lambda: teacher_squashed, lambda: (drawn(16, 6), shares(16, 6)), P, {}),
     "log_of_one_side": (
         lambda: log_of_one_side,
         lambda: (6 * uniform(24), (6 * uniform(24, seed=5)).round()),

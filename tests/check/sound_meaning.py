@@ -77,6 +77,15 @@ def first_is_best(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return -((-y_true).softmax(1) * y_pred.log_softmax(1)).sum(1).mean()
 
 
+def compound(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Tweedie's deviance, of the logarithm of the mean."""
+    return (torch.exp(0.5 * y_pred) / 0.5 + y_true * torch.exp(-0.5 * y_pred) / 0.5).mean()
+
+
+def linear_critic(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return -(y_pred * (2 * y_true - 1)).mean()
+
+
 def one_bit(y_pred: Tensor, y_true: Tensor) -> Tensor:
     """A straight-through estimator."""
     soft = torch.tanh(y_pred)
@@ -737,6 +746,12 @@ SOUND: dict[str, Row] = {
         lambda: (drawn(6, 8), drawn(6, 8, seed=5).argsort(1).float()),
         {"y_pred_kind": "scores", "y_true_kind": "ranks"},
     ),
+    "compound": (
+        lambda: compound,
+        lambda: (drawn(24), classes(6, 24).float()),
+        {"y_pred_kind": "real", "y_true_kind": "counts"},
+    ),
+    "linear_critic": (lambda: linear_critic, lambda: (drawn(24), bits(24)), {}),
     "one_bit": (lambda: one_bit, lambda: (drawn(24), drawn(24, seed=5)), {}),
     "complementary_log1p": (lambda: complementary_log1p, lambda: (drawn(16, 4), classes(4, 16)), {}),
     "known_labels": (lambda: known_labels, lambda: (drawn(10, 5), some_unknown()), BINARY),

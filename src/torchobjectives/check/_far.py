@@ -53,7 +53,7 @@ def sizes(subject: Subject) -> tuple[float, ...]:
     # Scales are predicted in columns of their own, which hold numbers above 0 only - or logarithms, and 30 is far then.
     columns = subject.y_pred.flatten(1) if subject.y_pred.ndim > 1 else subject.y_pred.unsqueeze(1)
     both = bool(((columns > 0).any(0) & (columns < 0).any(0)).all())
-    return () if not both else SIZES if same else SIZES_OF_PARAMETERS
+    return () if not both else SIZES if same or subject.y_pred.ndim == 1 else SIZES_OF_PARAMETERS
 
 
 def far(subject: Subject) -> Iterator[Probe]:

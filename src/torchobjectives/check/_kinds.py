@@ -197,6 +197,8 @@ def inferred_pred_kind(subject: Subject) -> str | None:
         return "embedding"
     if kind == "ranks":
         return "scores"
+    if kind == "boxes":
+        return "real" if y_pred.shape == subject.y_true.shape else None
     below = bool((y_pred < 0).any())
     if kind in ("class_indices", "probabilities"):
         axis = 1 if kind == "probabilities" else class_axis(subject)

@@ -93,7 +93,7 @@ def _towards_and_away(subject: Subject) -> Iterator[tuple[Tensor, Tensor]]:
         return
     if subject.true_kind == "ranks" and _are_places(subject.y_true):
         return
-    if subject.true_kind in ("values", "counts", "boxes"):
+    if subject.true_kind in ("values", "counts", "boxes") and not (subject.pred_kind == "scores" and subject.sure):
         for start in (subject.y_pred, truth + truth.flatten().std(correction=0) * subject.random()):
             # On both sides: what is linear goes up on one of them only.
             yield from ((truth, start), (truth, 2 * truth - start), (0.5 * (truth + start), start))

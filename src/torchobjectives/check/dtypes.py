@@ -13,13 +13,15 @@ from torch.overrides import TorchFunctionMode
 
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._culprit import FILLS, POLYNOMIAL, Culprit, backward_culprit, forward_culprit
-from torchobjectives.check._far import saying_truth
+from torchobjectives.check._far import far, saying_truth
 from torchobjectives.check._report import Finding, Level, number
 from torchobjectives.check._subject import Outcome, Subject
 from torchobjectives.check._trace import Call, Place, Trace, located
 
 HALVES = (torch.bfloat16, torch.float16)
 CONFIDENT = 12.0
+# Of the mean of a sum; float16 holds the sum of some hundreds of such numbers.
+MODERATE = 100.0
 # What reduces by itself.
 REDUCED = frozenset(
     {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "cross_entropy", "nll_loss", "kl_div", "soft_margin_loss"}
@@ -92,7 +94,8 @@ def half_precision(subject: Subject) -> Iterator[Finding]:
                 culprit = at(half.twin, half.twin.y_pred)
                 if culprit is None or not _in_truth(half, culprit):
                     # sqrt(x + 1e-8) is right, and has no slope at 0 in float16: that is no error.
-                    yield _of_half(half, culprit, "note" if half.low.is_number else "error")
+                    mild = half.low.is_number or (culprit is not None and _of_many(half, culprit))
+                    yield _of_half(half, culprit, "note" if mild else "error")
                     return
             elif compared and half.off:
                 yield _of_half(half, None, "error")
@@ -108,6 +111,11 @@ def _in_truth(half: Half, culprit: Culprit) -> bool:
     return culprit.name in POLYNOMIAL and not shared
 
 
+def _of_many(half: Half, culprit: Culprit) -> bool:
+    """Whether it is the count alone that makes a sum large: of a large map a masked mean is right all the same."""
+    return culprit.name == "sum" and abs(half.full.number) < MODERATE
+
+
 def _is_random(subject: Subject) -> bool:
     """Whether the loss draws numbers: other ones in another dtype."""
     return subject.value(seed=1) != subject.value(seed=0)
@@ -116,6 +124,9 @@ def _is_random(subject: Subject) -> bool:
 def _predictions(subject: Subject) -> Iterator[tuple[str, Tensor, bool]]:
     """Predictions, and whether the loss is far enough from 0 there to compare it."""
     yield "on the example", subject.y_pred, True
+    if subject.pred_kind == "probabilities":
+        # A sigmoid gives these of logits from 17 on.
+        yield from ((f"at {probe.said}", probe.y_pred, False) for probe in far(subject))
     if subject.pred_kind in ("logits", "scores"):
         for strength, said in ((CONFIDENT, "correct"), (-CONFIDENT, "wrong")):
             wanted = saying_truth(subject, strength)

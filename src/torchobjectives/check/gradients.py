@@ -32,8 +32,7 @@ STOPPED = ("stopped-on-purpose", "gradient-mismatch", "part-without-gradient")
 @check("gradient-is-slope", needs=("number", "gradient"), unless=("constant-loss",))
 def gradient_is_slope(subject: Subject) -> Iterator[Finding]:
     """Along lines between predictions the gradient adds up to the change of the loss."""
-    # The gradient of torch's ctc_loss is right for log-probabilities that stay normalised, and a line leaves those.
-    if not subject.example.has_slope or subject.trace.first("ctc_loss", source="y_pred"):
+    if not subject.example.has_slope:
         return
     twin = subject.double or subject
     if (axis := logarithms_along(subject.y_pred)) is not None:

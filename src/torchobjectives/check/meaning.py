@@ -9,8 +9,8 @@ from itertools import chain
 import torch
 
 from torchobjectives.check._check import Check, check
-from torchobjectives.check._flow import LOGS, SOFT, Flow, flow, squashes
-from torchobjectives.check._kinds import class_axis, right, signs
+from torchobjectives.check._flow import LOG_SOFT, LOGS, SOFT, Flow, flow, squashes
+from torchobjectives.check._kinds import class_axis, is_linear, right, signs
 from torchobjectives.check._probes import CLASSIFIED, hot_truth, taken_for, undecided
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
@@ -200,6 +200,25 @@ def _is_of_two(logits: Subject, plateau: float) -> bool:
     return logits.true_kind == "binary" and abs(plateau - least) <= 1e-3 * least
 
 
+def _truth_squashed(subject: Subject, seen: Flow) -> Finding | None:
+    """A softmax of the truth, which holds probabilities already."""
+    y_true = subject.y_true
+    if subject.true_kind != "probabilities" or y_true.ndim < 2 or not bool((y_true >= 0).all()):
+        return None
+    sums = y_true.sum(1)
+    calls = [call for call in subject.trace.calls if call.name in SOFT | LOG_SOFT and call.sources == {"y_true"}]
+    if not calls or not torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
+        return None
+    return Finding(
+        "probs-vs-logits",
+        "error",
+        f"`{calls[0].name}`{located(calls[0].place)} is applied to y_true, which holds probabilities (rows sum to 1): "
+        "it makes flatter ones of them.",
+        "Give the loss the logits of the teacher, or leave the softmax of y_true out: y_true.clamp(min=1e-12).log()",
+        {"operation": calls[0].name, "place": str(calls[0].place)},
+    )
+
+
 def _squashes_probabilities(subject: Subject, seen: Flow) -> Finding | None:
     """The loss applies softmax or sigmoid itself, to probabilities."""
     if _unit_rows(subject):
@@ -307,6 +326,8 @@ def _never_squashed(subject: Subject, seen: Flow) -> Finding | None:
     exact = hot_truth(subject)
     if exact is None or squashes(subject.trace) or seen.clamped or not subject.example.is_number:
         return None
+    if is_linear(subject):
+        return None  # a critic
     certain, wrong, nothing = (subject.value(said) for said in (exact, 1 - exact, torch.full_like(exact, 0.5)))
     inside = 0.9 * exact + 0.05
     ordered = certain < subject.value(inside) < nothing < wrong or certain < nothing <= wrong
@@ -316,7 +337,10 @@ def _never_squashed(subject: Subject, seen: Flow) -> Finding | None:
     beyond += [subject.value(), *(subject.value(3 * subject.random()) for _ in range(3))]
     least = min((value for value in beyond if math.isfinite(value)), default=0.0)
     strong = max(value for value in beyond[:3])
-    if not (least < certain - 0.05 * wrong or (subject.sure and strong > certain + 0.5 * (wrong - certain))):
+    if not (
+        least < certain - 0.05 * wrong
+        or ("y_pred_kind" in subject.given and strong > certain + 0.5 * (wrong - certain))
+    ):
         return None
     falls = least < certain - 0.05 * wrong
     beyond_said = f"falls to {number(least)}, below it" if falls else f"rises to {number(strong)}"
@@ -336,6 +360,7 @@ FAULTS: tuple[Callable[[Subject, Flow], Finding | None], ...] = (
     _not_logarithms,
     _squashed_twice,
     _distribution_squashed_twice,
+    _truth_squashed,
     _squashes_probabilities,
     _linear_in_logits,
     _never_squashed,

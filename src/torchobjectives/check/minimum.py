@@ -172,6 +172,8 @@ def _where(subject: Subject, truth: Tensor, at: Tensor, name: str, near: bool) -
     level: Level = subject.level("error", "warning")
     if _has_units(subject):
         return ", in the units that the loss holds", "note"
+    if subject.pred_kind == "real" and _is_of_logarithms(subject, truth, at):
+        return ", at the logarithm of y_true", "note"
     if near and name.startswith("y_true shifted"):
         # Along the steps of a sequence the next one may be what is predicted.
         return f", at {name}", level if name.endswith("axis 0") else "note"
@@ -187,7 +189,8 @@ def _where(subject: Subject, truth: Tensor, at: Tensor, name: str, near: bool) -
     inner = steps[goal.diff() > 1e-6 * float(goal.abs().max())]
     cut = max(1, len(inner) // 4)
     size = float(place.abs().max()) or 1.0
-    if bool((inner > -1e-2 * size).all()) and bool((inner[cut:-cut] > 1e-4 * size).all()) and len(inner) > 2 * cut + 2:
+    mostly = bool((inner > -1e-2 * size).all()) and bool((inner[cut:-cut] > 1e-4 * size).all())
+    if (mostly and len(inner) > 2 * cut + 2) or (len(inner) > 1 and bool((inner > 1e-4 * size).all())):
         # A link, for values on another scale; a positive prediction of positive values is on theirs.
         same_scale = subject.sure and subject.pred_kind == "positive"
         return ", at an increasing function of y_true", "error" if same_scale else "note"
@@ -200,6 +203,14 @@ def _line(goal: Tensor, place: Tensor) -> tuple[float, float, float]:
     slope = float((x * y).sum() / x.square().sum().clamp(min=1e-30))
     rest = float((y - slope * x).square().sum() / y.square().sum().clamp(min=1e-30))
     return slope, float(place.mean() - slope * goal.mean()), rest
+
+
+def _is_of_logarithms(subject: Subject, truth: Tensor, at: Tensor) -> bool:
+    """Whether the logarithm of y_true is about as good as what is best: it is that of a mean which is predicted."""
+    if bool((truth < 0).any()):
+        return False
+    said, least, low = subject.value(truth.clamp(min=0.1).log()), subject.value(truth), subject.value(at)
+    return said - low < 0.3 * (least - low)
 
 
 def _has_units(subject: Subject) -> bool:
@@ -248,7 +259,8 @@ def minimum_at_class(subject: Subject) -> Iterator[Finding]:
     random = sorted(subject.value(subject.random()) for _ in range(3))[1]
     axis = class_axis(subject) if subject.true_kind == "class_indices" else None
     along = "" if axis is None else f" (built along axis {axis})"
-    layout = axis is not None and subject.y_pred.ndim > 2
+    viewed = any(call.name in ("view", "reshape", "flatten") and call.sources for call in subject.trace.calls)
+    layout = axis is not None and subject.y_pred.ndim > 2 and viewed
     yield Finding(
         "wrong-minimum",
         subject.level("error", "warning"),
