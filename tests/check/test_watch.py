@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import functools
 import io
 import math
 import pickle
 import random
 import re
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -422,6 +424,61 @@ def test_other_reasons_for_nan_are_told_apart() -> None:
     only(half, "half-precision")
 
 
+def entropy(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return torch.where(y_true > 0, y_true * (y_true.log() - y_pred), y_pred).mean()
+
+
+@pytest.mark.parametrize(("loss", "bad"), [(nn.MSELoss(), math.nan), (nn.MSELoss(), math.inf), (entropy, math.inf)])
+def test_what_the_data_hold_is_not_laid_to_the_loss(loss: Any, bad: float) -> None:
+    y_true = torch.tensor([[1.0], [2], [bad], [0], [0], [1], [2], [3]])
+    watched = watch(loss, callback=lambda finding: None)
+    watched(torch.randn(8, 1, requires_grad=True), y_true)
+    finding = only(watched, "nan-at-extremes")
+    assert "y_true holds 1 number that is not finite, first at sample 2 of 8" in finding.message
+    assert "y_true.isfinite()" in finding.fix
+    assert finding.evidence["samples"] == [2]
+
+
+def test_missing_values_that_the_loss_leaves_out_are_not_blamed() -> None:
+    def masked(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        here = ~y_true.isnan()
+        return (y_pred[here].log() - y_true[here]).square().mean()
+
+    y_true = torch.ones(8, 1).index_fill(0, torch.tensor([3]), math.nan)
+    y_pred = torch.ones(8, 1, requires_grad=True)
+    for earlier in (True, False):
+        watched = watch(masked, callback=lambda finding: None)
+        if earlier:
+            watched(y_pred, y_true)
+        watched(0 * y_pred, y_true)
+        assert "`log()` gave -inf" in only(watched, "nan-at-extremes").message
+    watched = watch(masked, callback=lambda finding: None)
+    watched(y_pred, y_true)
+    watched(y_pred, y_true.index_fill(0, torch.tensor([5]), math.inf))
+    assert "y_true holds 2 numbers that are not finite" in only(watched, "nan-at-extremes").message
+
+
+def test_predictions_that_are_not_finite_are_named_wherever_they_are() -> None:
+    def loss(y_pred: dict[str, Tensor], y_true: Tensor) -> Tensor:
+        return mean_square(y_pred["mean"], y_true)
+
+    y_pred = torch.randn(8, 1).index_fill(0, torch.tensor([4]), math.nan).requires_grad_()
+    watched = watch(loss, callback=lambda finding: None)
+    watched({"mean": torch.randn(8, 1, requires_grad=True)}, torch.randn(8, 1))
+    watched({"mean": y_pred}, torch.randn(8, 1))
+    message = only(watched, "nan-at-extremes").message
+    assert "y_pred is not finite already (first at sample 4)" in message
+    assert "Only 1 of 8 samples are so: look at their inputs" in message
+
+
+def test_logits_that_are_minus_inf_on_purpose_are_not_blamed() -> None:
+    logits = torch.zeros(8, 3).index_fill(1, torch.tensor([2]), -math.inf).requires_grad_()
+    watched = watch(lambda y_pred, y_true: F.cross_entropy(y_pred, y_true), callback=lambda finding: None)
+    watched(logits, torch.zeros(8, dtype=torch.long))
+    watched(logits, torch.full((8,), 2))
+    assert "look for a target" in only(watched, "nan-at-extremes").fix
+
+
 class AsHalf(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.half()
@@ -466,6 +523,27 @@ def test_graphs_that_are_kept_are_found(kept: str) -> None:
     finding = only(watched, "keeps-graph")
     assert finding.message.startswith("Step 15: the graphs of steps 1, 5, 10 are still alive")
     assert ("`y_pred`" if kept == "y_pred" else "`loss`") in finding.message
+
+
+@pytest.mark.parametrize("asks", ["the gradient of each", "passes of each", "passes of the sum"])
+def test_graphs_of_a_window_are_not_over_before_its_last_pass(asks: str) -> None:
+    model, loss = net(), nn.MSELoss()
+    total = torch.zeros(())
+    with watch(loss, every=10) as watched:
+        for step, (x, y_true) in zip(range(300), batches(values), strict=False):
+            y_pred = model(x)
+            value = loss(y_pred, y_true)
+            total = total + value
+            if asks == "the gradient of each":
+                torch.autograd.grad(value, y_pred, retain_graph=True)
+            elif asks == "passes of each":
+                value.backward(retain_graph=True)
+            else:
+                total.backward(retain_graph=True)
+            if step % 100 == 99:
+                total.backward()
+                total = torch.zeros(())
+    assert (watched.findings, watched.steps) == ((), 300)
 
 
 def test_a_loss_that_falls_without_end_is_found() -> None:
@@ -530,6 +608,15 @@ def test_a_failure_to_look_is_none_of_the_training(monkeypatch: pytest.MonkeyPat
     assert "stopped looking" in repr(watched)
 
 
+def test_why_a_watch_stopped_fits_a_line() -> None:
+    watched = watch(lambda y_pred, y_true: torch.sparse.sum(y_pred) * y_true.sum())
+    watched(torch.eye(4).to_sparse().requires_grad_(), torch.eye(4))
+    assert watched.stopped is not None
+    assert watched.stopped.startswith("stopped looking at step 1: NotImplementedError: Could not run")
+    assert "\n" not in repr(watched)
+    assert len(watched.stopped.partition(": ")[2]) <= 120
+
+
 def test_what_is_no_step_is_not_counted() -> None:
     loss = nn.MSELoss()
     y_pred, y_true = torch.ones(3, requires_grad=True), torch.zeros(3)
@@ -561,11 +648,17 @@ def test_other_arguments_are_taken_along() -> None:
     assert "`exp()` gave inf" in only(watched, "nan-at-extremes").message
 
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    SCRIPTED = torch.jit.script(nn.MSELoss())
+
+
 @pytest.mark.parametrize(
     ("loss", "given", "error", "words"),
     [
         (nn.MSELoss, {}, TypeError, r"class MSELoss, wanted an instance: MSELoss\(\)"),
         (3, {}, TypeError, "wanted a function"),
+        (SCRIPTED, {}, TypeError, r"torch\.jit\.script, which takes no hook; watch a function"),
         (nn.MSELoss(), {"every": 0}, ValueError, "every is 0"),
         (nn.MSELoss(), {"most": 0}, ValueError, "most is 0"),
         (nn.MSELoss(), {"callback": 3}, TypeError, "callback=print"),
@@ -579,6 +672,11 @@ def test_wrong_arguments_are_refused(loss: Any, given: dict[str, Any], error: ty
 
 
 # What it leaves alone
+
+
+def test_a_scripted_loss_is_watched_by_a_function_that_calls_it() -> None:
+    watched = train(lambda y_pred, y_true: SCRIPTED(y_pred, y_true), lambda x: values(x) + 50, steps=1)
+    only(watched, "wrong-minimum")
 
 
 @pytest.mark.parametrize("make", [nn.CrossEntropyLoss, lambda: F.cross_entropy, torchobjectives.CrossEntropyLoss])
@@ -637,6 +735,246 @@ def test_a_loss_with_state_is_not_called_more_often() -> None:
 
     train(counted, steps=50)
     assert count == 50
+
+
+def mean_square(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return ((y_pred - y_true) ** 2).mean()
+
+
+SHARED = torch.ones(())
+
+
+class Shared:
+    mean = torch.ones(())
+
+
+def with_a_tensor_of_a_closure() -> Any:
+    mean = torch.ones(())
+
+    def loss(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        value = mean_square(y_pred, y_true)
+        mean.mul_(0.9).add_(0.1 * value.detach())
+        return value / mean
+
+    return loss
+
+
+def with_a_tensor_by_index() -> Any:
+    mean = torch.ones(2)
+
+    def loss(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        value = mean_square(y_pred, y_true)
+        mean[0] = 0.9 * mean[0] + 0.1 * value.detach()
+        return value / mean[0].clone()
+
+    return loss
+
+
+def with_a_global_tensor() -> Any:
+    SHARED.fill_(1)
+
+    def loss(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        value = mean_square(y_pred, y_true)
+        torch.add(0.9 * SHARED, 0.1 * value.detach(), out=SHARED)
+        return value / SHARED.clone()
+
+    return loss
+
+
+def with_a_tensor_that_is_another_name() -> Any:
+    mean = torch.ones(())
+
+    def loss(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        value = mean_square(y_pred, y_true)
+        same = mean
+        same *= 0.9
+        same += 0.1 * value.detach()
+        return value / mean.clone()
+
+    return loss
+
+
+def with_a_tensor_of_a_class() -> Any:
+    Shared.mean = torch.ones(())
+
+    def loss(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        value = mean_square(y_pred, y_true)
+        Shared.mean.mul_(0.9).add_(0.1 * value.detach())
+        return value / Shared.mean
+
+    return loss
+
+
+def with_a_tensor_of_its_own_class() -> Any:
+    class Loss(nn.Module):
+        mean = torch.ones(())
+
+        def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+            value = mean_square(y_pred, y_true)
+            self.mean.mul_(0.9).add_(0.1 * value.detach())
+            return value / self.mean
+
+    return Loss()
+
+
+def with_a_tensor_of_its_base() -> Any:
+    class Loss(type(with_a_tensor_of_its_own_class())):  # type: ignore[misc]
+        pass
+
+    return Loss()
+
+
+def with_a_counter_of_its_class() -> Any:
+    class Loss(nn.Module):
+        calls = 0
+
+        def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+            type(self).calls += 1
+            return mean_square(y_pred, y_true) / type(self).calls
+
+    return Loss()
+
+
+def with_a_counter_beside_a_lock() -> Any:
+    class Loss(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.state = {"calls": 0, "lock": threading.Lock()}
+
+        def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+            self.state["calls"] += 1
+            return mean_square(y_pred, y_true) / self.state["calls"]
+
+    return Loss()
+
+
+def with_a_function_that_counts() -> Any:
+    calls = 0
+
+    def counted(value: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return value / calls
+
+    class Loss(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.after = counted
+
+        def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+            return self.after(mean_square(y_pred, y_true))
+
+    return Loss()
+
+
+def with_a_decorator_that_counts() -> Any:
+    calls = 0
+
+    def counted(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        @functools.wraps(function)
+        def wrapped(*args: Any) -> Tensor:
+            nonlocal calls
+            calls += 1
+            return function(*args) / calls
+
+        return wrapped
+
+    return counted(mean_square)
+
+
+def with_a_hook_that_counts() -> Any:
+    loss, calls = nn.MSELoss(), [0]
+
+    def hook(module: nn.Module, args: Any, value: Tensor) -> Tensor:
+        calls[0] += 1
+        return value / calls[0]
+
+    loss.register_forward_hook(hook)
+    return loss
+
+
+def with_a_module_that_is_not_copied() -> Any:
+    running = nn.BatchNorm1d(1)
+    return lambda y_pred, y_true: mean_square(y_pred, y_true) / running(y_pred).abs().mean() + running.running_mean
+
+
+def with_a_counter_of_a_module_that_is_not_copied() -> Any:
+    inner = with_a_counter_of_its_class()
+    return lambda y_pred, y_true: inner(y_pred, y_true)
+
+
+WITH_STATE = [value for name, value in list(globals().items()) if name.startswith("with_a_")]
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+@pytest.mark.parametrize("make", WITH_STATE)
+def test_a_loss_that_writes_is_not_called_again(make: Callable[[], Any], breaks: bool) -> None:
+    """Neither for a look, nor when it is not finite: its weights and its backward pass are as without a watch."""
+
+    def trained(watching: bool) -> list[Tensor]:
+        loss = make()
+        called = watch(loss, every=3, callback=lambda finding: None) if watching else loss
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), 1e-3)
+        for step, (x, y_true) in zip(range(12), batches(values), strict=False):
+            optimizer.zero_grad()
+            value = called(model(x), y_true * (1e30 if breaks and step == 6 else 1))
+            value.backward()
+            if value.isfinite():
+                optimizer.step()
+        return [p.detach() for p in model.parameters()]
+
+    for bare, watched in zip(trained(False), trained(True), strict=True):
+        assert torch.equal(bare, watched)
+
+
+def with_constants() -> Any:
+    weight = torch.ones(1)
+
+    def loss(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        total = 0.0
+        total += (weight * (y_pred - y_true) ** 2).mean()
+        return total
+
+    return loss
+
+
+def with_writes_of_its_own() -> Any:
+    def loss(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        weight = torch.ones_like(y_pred)
+        weight[y_pred < 0] = 2.0
+        weight.clamp_(max=3)
+        return (weight * (y_pred - y_true) ** 2).mean()
+
+    return loss
+
+
+def with_attributes() -> Any:
+    class Loss(nn.Module):
+        MODES = {"mean": 1.0}  # noqa: RUF012
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls, self.last, self.power = 0, None, lambda value: value**2
+
+        def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+            self.calls = self.calls + 1
+            self.last = self.power(y_pred - y_true).mean().detach()
+            return self.MODES["mean"] * self.power(y_pred - y_true).mean()
+
+    return Loss()
+
+
+@pytest.mark.parametrize("make", [with_constants, with_writes_of_its_own, with_attributes])
+def test_a_loss_that_keeps_nothing_may_be_called_again(make: Callable[[], Any]) -> None:
+    only(train(make(), lambda x: values(x) + 50, steps=1), "wrong-minimum")
+
+
+def test_other_hooks_do_not_hear_of_a_watch() -> None:
+    loss, heard = nn.MSELoss(), []
+    loss.register_forward_hook(lambda module, args, value: heard.append(1))
+    train(loss, steps=40)
+    assert len(heard) == 40
 
 
 def test_a_watched_loss_is_saved_and_copied() -> None:

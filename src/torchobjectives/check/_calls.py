@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from torchobjectives.check._repeat import is_heavy, is_repeatable
+from torchobjectives.check._repeat import is_heavy, is_repeatable, is_replayable
 from torchobjectives.check._subject import Outcome, Subject
 from torchobjectives.objective import BoundObjective, Objective, _item
 
@@ -56,15 +56,25 @@ class Part:
         bare = not (self.rest or self.named or is_heavy(self.loss))
         return self.loss if bare else _Again(self.loss, self.rest, self.named)
 
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether nothing notices that it is called again."""
+        return is_repeatable(self.loss, *self.rest, *self.named.values())
+
+    @property
+    def is_replayable(self) -> bool:
+        """Whether no number of the training changes when it is called again."""
+        return is_replayable(self.loss, *self.rest, *self.named.values())
+
     def subject(self) -> Subject | None:
         """What can be asked anything: of a large batch its first samples; None where that makes no sense."""
-        rows = self.rows if self.plain and is_repeatable(self.loss) else 0
+        rows = self.rows if self.plain and self.is_repeatable else 0
         return Quiet(self.loss, self.bare[:rows], self.y_true.detach()[:rows]) if rows >= 2 else None
 
     def whole(self) -> Subject | None:
         """What can be asked for the loss of this batch again, whatever its other arguments are."""
         tensors = isinstance(self.y_pred, Tensor) and isinstance(self.y_true, Tensor)
-        if not tensors or self.y_pred.numel() > LARGE or not is_repeatable(self.loss):
+        if not tensors or self.y_pred.numel() > LARGE or not self.is_repeatable:
             return None
         return Quiet(self.again, self.bare, self.y_true.detach())
 

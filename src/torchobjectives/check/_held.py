@@ -141,6 +141,12 @@ class _Pass:
     """At which step it was; None where it was not, or may be repeated."""
 
 
+def _is_kept_on_purpose() -> bool:
+    """Whether the pass that runs has retain_graph or create_graph: another will follow, as at the end of a window."""
+    asked = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: False)
+    return torch.is_grad_enabled() or bool(asked())
+
+
 class Graphs(Signal):
     """Graphs of steps whose backward pass is over are kept: memory grows."""
 
@@ -169,8 +175,7 @@ class Graphs(Signal):
         steps_now = look.steps_now
 
         def passed(gradient: Tensor) -> None:
-            # With create_graph the graph is kept on purpose.
-            past.at = None if torch.is_grad_enabled() else steps_now()
+            past.at = None if _is_kept_on_purpose() else steps_now()
 
         look.loss.register_hook(passed)  # type: ignore[no-untyped-call]
 

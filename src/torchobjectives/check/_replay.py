@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,9 @@ from torch import Tensor
 
 from torchobjectives.check._calls import Part, parts_of
 from torchobjectives.check._culprit import FILLS, backward_culprit
-from torchobjectives.check._report import Finding, Level, number
+from torchobjectives.check._report import Finding, Level, counted, number
 from torchobjectives.check._subject import Subject
-from torchobjectives.check._trace import Call, has, is_not_finite, located, makes, tensors_in
+from torchobjectives.check._trace import Call, Trace, has, is_not_finite, located, makes, tensors_in
 
 FIXES = {
     "log": "Take the log where it cannot be 0: F.logsigmoid or F.log_softmax of the logits, or x.clamp(min=1e-7).log()",
@@ -32,6 +32,8 @@ FIXES |= dict.fromkeys(("rsqrt", "std", "var", "std_mean"), FIXES["sqrt"])
 FIXES |= dict.fromkeys(("cdist", "linalg_vector_norm", "vector_norm", "pairwise_distance"), FIXES["norm"])
 FIXES |= dict.fromkeys(("__pow__", "__rpow__", "pow_", "float_power"), FIXES["pow"])
 SLOWER = "A smaller learning rate, or torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"
+# Predictions that go up to this before they are nan have diverged.
+LARGE = 1e4
 # How much is called again at most, in numbers of y_pred.
 MOST = 2**24
 
@@ -50,64 +52,111 @@ def not_finite(now: Step, before: Step | None) -> Finding:
     said, evidence = f"Step {now.step}: the loss is {number(now.value)}", {"step": now.step, "loss": str(now.value)}
     last = "" if before is None else f" The step before it was {number(before.value)}."
     terms = parts_of(now.part)
+    # What was not finite before, of a loss that was finite, is so on purpose.
+    meant = set() if before is None else {which for part in parts_of(before.part) for which in _broken(part)}
     for part in terms:
-        if not isinstance(part.y_pred, Tensor) or part.y_pred.numel() > MOST:
+        if _size(part) > MOST:
             continue
-        broken = [(what, t) for what, t in _inputs(part) if t.is_floating_point() and not bool(t.isfinite().all())]
-        if broken and broken[0][0] == "y_pred":
-            return _came_broken(said + part.of, evidence, part, now, before)
+        broken = {which: tensor for which, tensor in _broken(part).items() if which not in meant}
+        come = next((tensor for (_, what), tensor in broken.items() if what.startswith("y_pred")), None)
+        if come is not None:
+            return _came_broken(said + part.of, evidence, come, now, before)
+        if not _is_askable(part):
+            for (_, what), tensor in broken.items():
+                return _of_the_data(said + part.of, evidence, what, tensor, last)
+            continue
         found = _replayed(said, part, evidence, last)
-        if found is not None:
+        if isinstance(found, Finding):
             return found
-        if broken:
-            what, tensor = broken[0]
-            rows = _rows(tensor)
-            where = f", first at sample {rows[0]}" if rows else ""
-            return Finding(
-                "nan-at-extremes",
-                "error",
-                f"{said}{part.of}: {what} holds {int((~tensor.isfinite()).sum())} numbers that are not finite{where}."
-                f"{last}",
-                "Look for missing values in the data, or leave them out: mask = y_true.isfinite()",
-                {**evidence, "samples": rows},
-            )
+        for what, tensor in _inputs(part) if found is not None else ():
+            if tensor is found:
+                return _of_the_data(said + part.of, evidence, what, tensor, last)
     largest = max((_largest(part.y_pred) for part in terms), default=float("nan"))
+    again = "The same batch again did not show which call gives it."
+    if not all(part.is_replayable for part in terms):
+        again = "Which call gives it is not known: the loss keeps what it writes to, and is not called again."
     return Finding(
         "nan-at-extremes",
         "error",
-        f"{said}; predictions go up to {number(largest)}. The same batch again did not show which call gives it.{last}",
+        f"{said}; predictions go up to {number(largest)}. {again}{last}",
         "check_loss(loss, y_pred, y_true) on this batch; torch.autograd.set_detect_anomaly(True) for the model.",
         {**evidence, "largest": largest},
     )
 
 
+def _size(part: Part) -> int:
+    return sum(tensor.numel() for tensor in tensors_in([part.y_pred]))
+
+
+def _broken(part: Part) -> dict[tuple[str, str], Tensor]:
+    """What a term was given that is not finite, by its name and that of the argument."""
+    if _size(part) > MOST:
+        return {}
+    return {
+        (part.name, what): tensor
+        for what, tensor in _inputs(part)
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all())
+    }
+
+
 def _inputs(part: Part) -> Iterator[tuple[str, Tensor]]:
-    yield "y_pred", part.y_pred
-    for tensor in tensors_in([part.y_true]):
-        yield "y_true", tensor
+    yield from _entries("y_pred", part.y_pred)
+    yield from _entries("y_true", part.y_true)
     for name, value in (*((f"argument {at}", v) for at, v in enumerate(part.rest, 3)), *part.named.items()):
-        for tensor in tensors_in([value]):
-            yield name, tensor
+        yield from _entries(name, value)
 
 
-def _came_broken(said: str, evidence: dict[str, Any], part: Part, now: Step, before: Step | None) -> Finding:
-    """y_pred is not finite itself: the gradient of the step before, or the model, made it so."""
-    rows = _rows(part.y_pred)
+def _entries(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
+    """The tensors in nested containers, as they are reached."""
+    if isinstance(value, Tensor):
+        yield name, value
+    elif isinstance(value, Mapping | list | tuple):
+        for key, entry in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _entries(f"{name}[{key!r}]", entry)
+
+
+def _of_the_data(said: str, evidence: dict[str, Any], what: str, tensor: Tensor, last: str) -> Finding:
+    """An argument is not finite itself; y_pred where it was so before, on purpose."""
+    rows, count = _rows(tensor), int((~tensor.isfinite()).sum())
+    where = f", first at sample {rows[0]} of {len(tensor)}" if rows else ""
+    mask = f"mask = {what if what.isidentifier() else 'values'}.isfinite()"
+    fix = f"Look for missing values in the data, or leave them out: {mask}"
+    if what == "y_pred":
+        fix = "They were so before and did not count; look for a target that makes one of them count."
+    return Finding(
+        "nan-at-extremes",
+        "error",
+        f"{said}, because {what} holds {counted(count, 'number')} that {'is' if count == 1 else 'are'} not finite"
+        f"{where}.{last}",
+        fix,
+        {**evidence, "samples": rows},
+    )
+
+
+def _came_broken(said: str, evidence: dict[str, Any], y_pred: Tensor, now: Step, before: Step | None) -> Finding:
+    """y_pred is not finite itself: the gradient of the step before, the weights or the inputs made it so."""
+    rows = _rows(y_pred)
+    some = 0 < (count := _bad_rows(y_pred)) < (len(y_pred) if y_pred.ndim else 0)
     where = f" (first at sample {rows[0]})" if rows else ""
     said += f", because y_pred is not finite already{where}."
+    model = Finding(
+        "nan-at-extremes",
+        "error",
+        f"{said} It came so from the model."
+        + (f" Only {count} of {len(y_pred)} samples are so: look at their inputs." if some else ""),
+        "Look at the inputs and the weights: x.isfinite().all(); torch.autograd.set_detect_anomaly(True).",
+        {**evidence, "samples": rows},
+    )
     if before is None or now.step != before.step + 1:
-        return Finding(
-            "nan-at-extremes",
-            "error",
-            f"{said} It came so from the model.",
-            "Look at the inputs and the weights: x.isfinite().all(); torch.autograd.set_detect_anomaly(True).",
-            {**evidence, "samples": rows},
-        )
+        return model
     for earlier in parts_of(before.part):
         found = _bad_gradient(said, evidence, earlier, before)
         if found is not None:
             return found
     largest = max(_largest(earlier.y_pred) for earlier in parts_of(before.part))
+    # Weights that are nan spare no sample, and those that diverge have been large before.
+    if some and largest < LARGE:
+        return model
     return Finding(
         "nan-at-extremes",
         "error",
@@ -120,7 +169,7 @@ def _came_broken(said: str, evidence: dict[str, Any], part: Part, now: Step, bef
 
 def _bad_gradient(said: str, evidence: dict[str, Any], part: Part, before: Step) -> Finding | None:
     """Whether the step before had a finite loss, and a gradient that was not."""
-    if not isinstance(part.y_pred, Tensor) or not isinstance(part.y_true, Tensor) or part.y_pred.numel() > MOST:
+    if not _is_askable(part):
         return None
     subject = Subject(part.again, part.y_pred, part.y_true)
     outcome = subject.example
@@ -140,15 +189,23 @@ def _bad_gradient(said: str, evidence: dict[str, Any], part: Part, before: Step)
     )
 
 
-def _replayed(said: str, part: Part, evidence: dict[str, Any], last: str) -> Finding | None:
-    """Call a term again, and name the call that gave what is not finite; None where it is finite now."""
-    if not isinstance(part.y_true, Tensor):
-        return None
+def _is_askable(part: Part) -> bool:
+    """Whether a term may be called again, and is of tensors."""
+    tensors = isinstance(part.y_pred, Tensor) and isinstance(part.y_true, Tensor)
+    return tensors and _size(part) <= MOST and part.is_replayable
+
+
+def _replayed(said: str, part: Part, evidence: dict[str, Any], last: str) -> Finding | Tensor | None:
+    """Call a term again, and name the call that gave what is not finite, or the argument; None if it is finite now."""
     subject = Subject(part.again, part.y_pred, part.y_true)
     value = subject.value()
     if math.isfinite(value) or subject.evaluate(gradient=False).value is None:
         return None
-    call = _culprit(subject.traced(subject.y_pred, subject.y_true).calls)
+    trace = subject.traced(subject.y_pred, subject.y_true)
+    came = _came_in(trace, part)
+    if came is not None:
+        return came
+    call = _culprit(trace.calls)
     sample = _sample(subject, call)
     y_pred, count = subject.y_pred, len(subject.y_pred) if subject.y_pred.ndim else 1
     largest = _largest(y_pred if sample is None else y_pred[sample])
@@ -165,6 +222,23 @@ def _replayed(said: str, part: Part, evidence: dict[str, Any], last: str) -> Fin
     evidence = {**evidence, "sample": sample, "largest": largest, "call": call.name.strip("_") if call else None}
     evidence["place"] = str(call.place) if call else None
     return Finding(code, level, f"{said}{part.of}{where}{cause}.{last}", fix, evidence)
+
+
+def _came_in(trace: Trace, part: Part) -> Tensor | None:
+    """The argument from which what is not finite goes through the calls to the value; None where a call made some."""
+    given = {id(tensor): tensor for tensor in tensors_in([part.rest, part.named])}
+    given |= {id(trace.sources["y_pred"]): part.y_pred, id(trace.sources["y_true"]): part.y_true}
+    made = {id(t): call for call in trace.calls for t in call.outputs if not any(t is other for other in call.inputs)}
+    came: list[Tensor] = []
+    wait = [call for call in trace.calls if has(is_not_finite, call.outputs)][-1:]
+    while wait:
+        call = wait.pop()
+        bad = [tensor for tensor in call.inputs if has(is_not_finite, [tensor])]
+        if not bad and call.name not in FILLS:
+            return None
+        came += [given[id(tensor)] for tensor in bad if id(tensor) in given]
+        wait += [made.pop(id(tensor)) for tensor in bad if id(tensor) in made]
+    return came[0] if came else None
 
 
 def _wider(subject: Subject) -> float:
@@ -241,8 +315,15 @@ def _rows(tensor: Tensor) -> list[int]:
     """The first samples in which something is not finite."""
     if tensor.ndim == 0 or not tensor.is_floating_point():
         return []
-    bad = (~tensor.isfinite()).reshape(len(tensor), -1).any(1)
-    return [int(row) for row in bad.nonzero().flatten()[:5]]
+    return [int(row) for row in _is_bad(tensor).nonzero().flatten()[:5]]
+
+
+def _bad_rows(tensor: Tensor) -> int:
+    return int(_is_bad(tensor).sum()) if tensor.ndim else 0
+
+
+def _is_bad(tensor: Tensor) -> Tensor:
+    return (~tensor.isfinite()).reshape(len(tensor), -1).any(1)
 
 
 def _largest(tensors: Any) -> float:

@@ -25,6 +25,8 @@ from torchobjectives.check._trace import is_foreign
 
 # What has more numbers is not kept until the next step: it would be memory that the model needs.
 KEPT = 2**20
+# How long a reason is in what is printed of a watch.
+SHORT = 120
 Callback: TypeAlias = Callable[[Finding], None]
 # A step, and what the loss was called with: y_pred, y_true and the rest by place and by name.
 Kept: TypeAlias = tuple[int, Any, Any, tuple[Any, ...], Mapping[str, Any]]
@@ -62,8 +64,8 @@ def watch(
         What watches: ``watched.findings``; ``watched.detach()``, or leaving ``with watch(loss) as watched:``, ends it.
 
     Raises:
-        TypeError: A loss that cannot be called, or a class instead of its instance; a callback or an optimizer that
-            is none.
+        TypeError: A loss that cannot be called, a class instead of its instance, or a module of ``torch.jit.script``;
+            a callback or an optimizer that is none.
         ValueError: ``every`` or ``most`` below 1.
 
     Example:
@@ -83,6 +85,11 @@ def watch(
         raise TypeError(f"loss is {loss!r}, wanted a function of (y_pred, y_true) or an nn.Module")
     if isinstance(loss, Watch):
         raise TypeError("this loss is watched already; watched.loss is the loss itself")
+    if isinstance(loss, torch.jit.ScriptModule):
+        raise TypeError(
+            "loss is a module of torch.jit.script, which takes no hook; watch a function that calls it: "
+            "watched = watch(lambda y_pred, y_true: loss(y_pred, y_true))"
+        )
     if callback is not None and not callable(callback):
         raise TypeError(f"callback is {callback!r}, wanted a function of a finding: callback=print")
     optimizers = () if optimizer is None else tuple(optimizer) if isinstance(optimizer, Sequence) else (optimizer,)
@@ -181,7 +188,7 @@ class Watch:
         try:
             found = self._seen(args, kwargs, loss)
         except Exception as error:
-            self._stop(f"stopped looking at step {self.steps}: {type(error).__name__}: {error}")
+            self._stop(f"stopped looking at step {self.steps}: {_in_short(error)}")
             return
         for finding in found:
             self._say(finding)
@@ -263,6 +270,12 @@ class Watch:
             self.callback(finding)
         else:
             warnings.warn(f"{finding.message} {finding.fix} [{finding.code}]", LossWarning, stacklevel=_depth())
+
+
+def _in_short(error: Exception) -> str:
+    """An error in a line: those of torch's dispatcher have eighty."""
+    line, _, more = f"{type(error).__name__}: {error}".strip().partition("\n")
+    return line if len(line) <= SHORT and not more else f"{line[: SHORT - 1].rstrip(': ')}…"
 
 
 def on_the_way(loss: Tensor) -> bool:
