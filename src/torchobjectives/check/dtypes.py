@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._culprit import FILLS, POLYNOMIAL, Culprit, backward_culprit, forward_culprit
-from torchobjectives.check._far import far, saying_truth
+from torchobjectives.check._far import saying_truth
 from torchobjectives.check._report import Finding, Level, number
 from torchobjectives.check._subject import Outcome, Subject
 from torchobjectives.check._trace import Call, Place, Trace, located
@@ -124,9 +124,6 @@ def _is_random(subject: Subject) -> bool:
 def _predictions(subject: Subject) -> Iterator[tuple[str, Tensor, bool]]:
     """Predictions, and whether the loss is far enough from 0 there to compare it."""
     yield "on the example", subject.y_pred, True
-    if subject.pred_kind == "probabilities":
-        # A sigmoid gives these of logits from 17 on.
-        yield from ((f"at {probe.said}", probe.y_pred, False) for probe in far(subject))
     if subject.pred_kind in ("logits", "scores"):
         for strength, said in ((CONFIDENT, "correct"), (-CONFIDENT, "wrong")):
             wanted = saying_truth(subject, strength)
