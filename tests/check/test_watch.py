@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import io
+import itertools
 import math
 import pickle
 import random
@@ -833,6 +834,40 @@ def with_a_counter_of_its_class() -> Any:
             return mean_square(y_pred, y_true) / type(self).calls
 
     return Loss()
+
+
+def with_a_class_method_that_counts() -> Any:
+    class Loss(nn.Module):
+        calls = 0
+
+        @classmethod
+        def count(cls) -> int:
+            cls.calls += 1
+            return cls.calls
+
+        def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+            return mean_square(y_pred, y_true) / self.count()
+
+    return Loss()
+
+
+def with_a_running_mean() -> Any:
+    mean, var = torch.zeros(1), torch.ones(1)
+
+    def loss(y_pred: Tensor, y_true: Tensor) -> Tensor:
+        return mean_square(F.batch_norm(y_pred, mean, var, training=True), y_true) * (1 + mean.clone())
+
+    return loss
+
+
+def with_a_generator() -> Any:
+    generator = torch.Generator().manual_seed(0)
+    return lambda y_pred, y_true: mean_square(y_pred + torch.randn(y_pred.shape, generator=generator), y_true)
+
+
+def with_a_counter_that_is_iterated() -> Any:
+    calls = itertools.count(1)
+    return lambda y_pred, y_true: mean_square(y_pred, y_true) / next(calls)
 
 
 def with_a_counter_beside_a_lock() -> Any:

@@ -27,12 +27,13 @@ OURS = {"torch", "torchobjectives"}
 SILENT = OURS | {"cmath", "collections", "copy", "dataclasses", "enum", "functools", "itertools", "math", "numpy"}
 SILENT |= {"operator", "random", "statistics", "time", "typing", "warnings"}
 KNOWN = OURS | {"numpy"} | sys.stdlib_module_names  # classes of these do nothing but what they are for
-SPEAKS = {"print", "open", "input", "next"}
-BINDS = {"setattr", "delattr", "exec", "eval", "globals", "vars", "__setattr__", "__dict__"}
+SPEAKS = {"print", "open", "input"}
+BINDS = {"next", "__next__", "setattr", "delattr", "exec", "eval", "globals", "vars", "__setattr__", "__dict__"}
 # Methods that write into a tensor end in "_"; these, and what getattr gives, may write too.
 WRITES = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "backward", "copyto", "getattr"}
+WRITES |= {"setitem", "iadd", "isub", "imul", "itruediv", "ipow", "batch_norm", "instance_norm"}
 MUTATES = {"append", "appendleft", "extend", "insert", "add", "update", "setdefault", "pop", "popleft", "popitem"}
-MUTATES |= {"clear", "remove", "discard", "sort"}
+MUTATES |= {"clear", "remove", "discard", "sort", "step"}
 PLAIN = (int, float, complex, str, bytes, bool, type(None), range, Enum, torch.dtype, torch.device)
 
 
@@ -85,7 +86,7 @@ def _read(code: types.CodeType) -> _Code:
     parts = list(_nested(code))
     names = frozenset(name for part in parts for name in part.co_names)
     binds, binds_own = bool(names & BINDS), False
-    writes = bool(names & WRITES) or any(name.endswith("_") and not name.endswith("__") for name in names)
+    writes = any(map(_is_of_a_write, names))
     for part in parts:
         # The names of arguments are a constant.
         writes = writes or any(isinstance(c, tuple) and {"out", "inplace"} & set(c) for c in part.co_consts)
@@ -100,6 +101,10 @@ def _read(code: types.CodeType) -> _Code:
                 own = bool(part.co_argcount) and _holder(instructions, at) == part.co_varnames[0]
                 binds, binds_own = binds or not own, binds_own or own
     return _Code(names, binds, binds_own, writes)
+
+
+def _is_of_a_write(name: str) -> bool:
+    return name in WRITES or (name.endswith("_") and not name.endswith("__"))
 
 
 def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -151,18 +156,18 @@ class _Survey:
         self.doubt = False
         """Whether something is reached that cannot be looked into, or that notices a call."""
         self._binds = self._writes = self._mutates = False
-        self._lasting = self._lists = False  # whether tensors and containers, or containers of a class, are reached
+        self._lasting = self._lists = False  # whether tensors and others, or containers and objects, are reached
         self._seen: dict[tuple[int, bool], Any] = {}
 
     @property
     def is_noticed(self) -> bool:
         """Whether a call may be noticed."""
-        return self.doubt or self.changes or (self._mutates and self._lists)
+        return self.doubt or self.changes
 
     @property
     def changes(self) -> bool:
         """Whether what stays may be changed."""
-        return self._binds or (self._writes and self._lasting)
+        return self._binds or (self._writes and self._lasting) or (self._mutates and self._lists)
 
     def copied(self, held: Any, depth: int) -> None:
         """Something of which a copy is called: what the copy shares with it stays."""
@@ -185,6 +190,8 @@ class _Survey:
 
     def value(self, value: Any, depth: int) -> None:
         """Something that is not copied."""
+        # It may have been imported under another name.
+        self._writes = self._writes or _is_of_a_write(str(getattr(value, "__name__", "")))
         if isinstance(value, tuple | frozenset):
             for entry in value:
                 self.value(entry, depth)
@@ -226,8 +233,9 @@ class _Survey:
         """The methods of a class, and what it holds itself under names: no copy has that for its own."""
         bases = [base for base in kind.__mro__ if _root(base) not in KNOWN]
         for base in bases:
-            for function in _functions(base) if self._is_new(base, own) else ():
-                self.function(function, depth, own=own)
+            for entry in vars(base).values() if self._is_new(base, own) else ():
+                for function in _behind(entry):
+                    self.function(function, depth, own=own and not isinstance(entry, classmethod))
         for base in bases:
             names = names.union(*(_read(function.__code__).names for function in _functions(base)))
         for base in bases:
@@ -261,14 +269,16 @@ class _Survey:
 
     def _object(self, value: Any, depth: int) -> None:
         """An object that is none of these, or a method of one: it may notice, and may be written to."""
-        self.doubt = self._lasting = True
-        owner = getattr(value, "__self__", None)
+        self.doubt = self._lasting = self._lists = True
+        # What is drawn from it is not drawn again.
+        self._binds = self._binds or isinstance(value, torch.Generator)
         if not isinstance(value, types.MethodType):
-            self.kind(type(value), depth, own=False) if callable(value) else None
+            self.kind(type(value), depth, own=False)
         elif isinstance(value.__func__, types.FunctionType):
             self.function(value.__func__, depth, own=False)
-            for name in _read(value.__func__.__code__).names & getattr(owner, "__dict__", {}).keys():
-                self.value(vars(owner)[name], depth)
+            held = getattr(value.__self__, "__dict__", {})
+            for name in _read(value.__func__.__code__).names & held.keys():
+                self.value(held[name], depth)
 
     def _named(self, module: types.ModuleType, names: frozenset[str], depth: int) -> None:
         """What is used of a Python module."""
