@@ -204,6 +204,11 @@ def in_single(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return F.binary_cross_entropy(p, y_true.float())
 
 
+def partly_in_half(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """A term in bfloat16, which goes up in steps."""
+    return F.l1_loss(y_pred.bfloat16(), y_true.bfloat16()) + F.mse_loss(y_pred, y_true)
+
+
 def spectra(y_pred: Tensor, y_true: Tensor) -> Tensor:
     """Logarithms of magnitudes in float32: many kinks, and sharp bends between them."""
     values = []
@@ -356,6 +361,7 @@ SOUND: dict[str, Row] = {
     "in_single": (lambda: in_single, lambda: (drawn(16), bits(16)), {}),
     "spectra": (lambda: spectra, lambda: (0.3 * drawn(2, 512), 0.3 * drawn(2, 512, seed=5)), {}),
     "boxes": (lambda: boxes, box_example, {}),
+    "partly_in_half": (lambda: partly_in_half, lambda: (drawn(50), drawn(50, seed=5)), {}),
     "connectionist": (
         lambda: connectionist,
         lambda: (drawn(4, 14, 6).log_softmax(-1), 1 + classes(5, 4, 5)),

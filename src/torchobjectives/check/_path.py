@@ -186,7 +186,8 @@ def slopes_in(line: Line, part: Part) -> Slopes | None:
     """Both slopes within a part; None where nothing can be said."""
     if line.dtype == torch.float64:
         return slopes_at(line, (part.low + part.high) / 2)
-    return slopes_over(line, part)
+    # In half precision values are steps, and gradients are rounded as well.
+    return slopes_over(line, part) if line.dtype == torch.float32 else None
 
 
 def slopes_at(line: Line, place: float) -> Slopes | None:
@@ -216,6 +217,6 @@ def slopes_over(line: Line, part: Part) -> Slopes | None:
         return Slopes(said, said)
     # Within a stretch the slope may be any between those at its ends.
     turning = sum(abs(b.slope - a.slope) for a, b in pairs) / (2 * STRETCHES)
-    noise = NOISE.get(line.dtype, 1e-2) * max(abs(point.value) for point in points) / (part.high - part.low)
+    noise = NOISE[line.dtype] * max(abs(point.value) for point in points) / (part.high - part.low)
     size = max(point.size for point in points)
     return Slopes(said, said + rest, max(turning, noise, 1e-2 * size))
