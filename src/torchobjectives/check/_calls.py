@@ -56,9 +56,9 @@ class Part:
         bare = not (self.rest or self.named or is_heavy(self.loss))
         return self.loss if bare else _Again(self.loss, self.rest, self.named)
 
-    @property
+    @functools.cached_property
     def is_repeatable(self) -> bool:
-        """Whether nothing notices that it is called again."""
+        """Whether nothing notices that it is called again; every signal of a look asks, and the code is read once."""
         return is_repeatable(self.loss, *self.rest, *self.named.values())
 
     @property
