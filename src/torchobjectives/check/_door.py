@@ -185,7 +185,7 @@ def infer(subject: Subject, y_pred_kind: str | None, y_true_kind: str | None) ->
     """Set the kinds of a subject; what is returned says why they could not be inferred."""
     checked_kinds(y_pred_kind, y_true_kind)
     try:
-        subject.endless = True
+        subject.endless = True  # until the example has an outcome
         with _bounded():
             subject.endless = subject.example is None
             if subject.ignore_index is None:

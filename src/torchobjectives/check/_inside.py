@@ -165,17 +165,8 @@ def words_of(loss: Any) -> set[str]:
     return set().union(*(names_of(function.__code__) for function in functions))
 
 
-def holds_generator(loss: Any) -> bool:
-    """Whether a loss reaches a generator of random numbers, one of its module's too."""
-    kinds: tuple[type, ...] = (torch.Generator, random.Random)
-    if (numpy := sys.modules.get("numpy")) is not None:
-        kinds += (numpy.random.RandomState, numpy.random.Generator)
-    return any(isinstance(held.value, kinds) for held in Walk().all_of(loss))
-
-
-def reseed(loss: Any, seed: int, original: Any) -> bool:
-    """Start the generators that a copy holds anew, but none that it shares with the original; whether there are any."""
-    shared = {id(held.value) for held in Walk(outside=False).all_of(original)}
+def _starts(seed: int) -> dict[type, Callable[[Any], Any]]:
+    """The kinds of generators of random numbers, and how each is started anew."""
     starts: dict[type, Callable[[Any], Any]] = {
         torch.Generator: lambda generator: generator.manual_seed(seed),
         random.Random: lambda generator: generator.seed(seed),
@@ -185,9 +176,21 @@ def reseed(loss: Any, seed: int, original: Any) -> bool:
         starts[numpy.random.Generator] = lambda generator: setattr(
             generator.bit_generator, "state", type(generator.bit_generator)(seed).state
         )
+    return starts
+
+
+def holds_generator(loss: Any) -> bool:
+    """Whether a loss reaches a generator of random numbers, one of its module's too."""
+    kinds = tuple(_starts(0))
+    return any(isinstance(held.value, kinds) for held in Walk().all_of(loss))
+
+
+def reseed(loss: Any, seed: int, original: Any) -> bool:
+    """Start the generators that a copy holds anew, but none that it shares with the original; whether there are any."""
+    shared = {id(held.value) for held in Walk(outside=False).all_of(original)}
     found = False
     for held in Walk(outside=False).all_of(loss):
-        for kind, start in starts.items():
+        for kind, start in _starts(seed).items():
             if isinstance(held.value, kind) and id(held.value) not in shared:
                 start(held.value)
                 found = True

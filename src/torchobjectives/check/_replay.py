@@ -14,7 +14,7 @@ from torchobjectives.check._calls import Part, parts_of
 from torchobjectives.check._culprit import FILLS, backward_culprit
 from torchobjectives.check._report import Finding, Level, counted, number
 from torchobjectives.check._subject import Subject
-from torchobjectives.check._trace import Call, Trace, has, is_not_finite, located, makes, tensors_in
+from torchobjectives.check._trace import Call, Trace, broken_samples, has, is_not_finite, located, makes, tensors_in
 
 FIXES = {
     "log": "Take the log where it cannot be 0: F.logsigmoid or F.log_softmax of the logits, or x.clamp(min=1e-7).log()",
@@ -315,15 +315,11 @@ def _rows(tensor: Tensor) -> list[int]:
     """The first samples in which something is not finite."""
     if tensor.ndim == 0 or not tensor.is_floating_point():
         return []
-    return [int(row) for row in _is_bad(tensor).nonzero().flatten()[:5]]
+    return [int(row) for row in broken_samples(tensor).nonzero().flatten()[:5]]
 
 
 def _bad_rows(tensor: Tensor) -> int:
-    return int(_is_bad(tensor).sum()) if tensor.ndim else 0
-
-
-def _is_bad(tensor: Tensor) -> Tensor:
-    return (~tensor.isfinite()).reshape(len(tensor), -1).any(1)
+    return int(broken_samples(tensor).sum()) if tensor.ndim else 0
 
 
 def _largest(tensors: Any) -> float:

@@ -217,12 +217,17 @@ class Subject:
         if not self.y_pred.is_floating_point():
             return None
         truth = self.y_true.double() if self.y_true.is_floating_point() else self.y_true
-        twin = Subject(self.copy(torch.float64), self.y_pred.double(), truth, self.ignore_index)
-        twin.pred_kind, twin.true_kind, twin.given = self.pred_kind, self.true_kind, self.given
-        twin.inferred_mark = self.inferred_mark
+        twin = self.twin(self.copy(torch.float64), self.y_pred.double(), truth)
         outcome = twin.example
         if not outcome.is_number or outcome.value is None or outcome.value.dtype != torch.float64:
             return None
+        return twin
+
+    def twin(self, loss: Callable[..., Any], y_pred: Tensor, y_true: Tensor) -> Subject:
+        """Another loss with another example, of the same kinds."""
+        twin = Subject(loss, y_pred, y_true, self.ignore_index)
+        twin.pred_kind, twin.true_kind, twin.given = self.pred_kind, self.true_kind, self.given
+        twin.inferred_mark = self.inferred_mark
         return twin
 
     def random(self, *shape: int) -> Tensor:

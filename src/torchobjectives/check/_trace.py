@@ -113,6 +113,11 @@ def is_not_finite(tensor: Tensor) -> Tensor:
     return ~tensor.isfinite()
 
 
+def broken_samples(tensor: Tensor) -> Tensor:
+    """Which samples hold a number that is nan or inf."""
+    return is_not_finite(tensor).reshape(len(tensor), -1).any(1)
+
+
 def name_of(func: Callable[..., Any]) -> str:
     """The last part of what a function of torch's is called."""
     # Of an attribute such as .grad or .T the getter is called.

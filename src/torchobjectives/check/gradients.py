@@ -54,8 +54,8 @@ def _normalised(subject: Subject, axis: int) -> Subject:
     def normalised(y_pred: Tensor, y_true: Tensor) -> Any:
         return subject.copy()(y_pred.log_softmax(axis), y_true)
 
-    twin = Subject(normalised, subject.y_pred, subject.y_true, subject.ignore_index)
-    twin.pred_kind, twin.true_kind, twin.given = "logits", subject.true_kind, subject.given
+    twin = subject.twin(normalised, subject.y_pred, subject.y_true)
+    twin.pred_kind = "logits"
     return twin
 
 

@@ -154,8 +154,7 @@ def _is_of_the_next(gradient: Tensor, dead: Tensor, axis: int | None, nothing: f
         for way in (-1, 1):
             before = dead.roll(way, along)
             before.select(along, -1 if way < 0 else 0).fill_(False)  # what came round the end
-            left_out = bool(before.any()) and float(slope[before].max()) <= nothing
-            if left_out and float(slope[dead & ~before].amax() if bool((dead & ~before).any()) else 0.0) > nothing:
+            if bool(before.any()) and not bool((slope > nothing)[before].any()) and bool((slope > nothing)[dead].any()):
                 return True
     return False
 

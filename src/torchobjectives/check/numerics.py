@@ -10,6 +10,7 @@ from torchobjectives.check._culprit import DIVISIONS, LOGS, POWERS, Culprit, bac
 from torchobjectives.check._far import Probe, coinciding, far
 from torchobjectives.check._report import Finding, counted, number
 from torchobjectives.check._subject import Outcome, Subject
+from torchobjectives.check._trace import broken_samples, is_not_finite
 
 # A loss or a slope that is larger in truth is of no use in float32, which ends at 3.4e38.
 LARGEST = 1e30
@@ -56,12 +57,10 @@ def _unusable(subject: Subject) -> Finding | None:
     """An example that holds what no loss can be of: nothing, or numbers that are not finite."""
     what = ""
     for name, tensor in (("y_pred", subject.y_pred), ("y_true", subject.y_true)):
-        bad = ~tensor.isfinite()
         if not tensor.numel():
             what = f"{name} is empty, of shape {tuple(tensor.shape)}"
-        elif bool(bad.any()):
-            sample = int(bad.reshape(len(tensor), -1).any(1).nonzero()[0]) if tensor.ndim else 0
-            count = int(bad.sum())
+        elif count := int(is_not_finite(tensor).sum()):
+            sample = int(broken_samples(tensor).nonzero()[0]) if tensor.ndim else 0
             are = "is" if count == 1 else "are"
             what = f"{name} holds {counted(count, 'number')} that {are} nan or inf, first in sample {sample}"
     if not what and subject.marker is not None and bool((subject.y_true == subject.marker).all()):

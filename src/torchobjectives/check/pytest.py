@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any, NoReturn
 
-from torchobjectives._validate import choice, near
+from torchobjectives._validate import near
 from torchobjectives.check import _door
 from torchobjectives.check._check import Check
-from torchobjectives.check._kinds import PRED_KINDS, TRUE_KINDS
+from torchobjectives.check._kinds import checked_kinds
 from torchobjectives.check._report import Finding, LossCheckError, Skipped
 from torchobjectives.check._subject import Subject, called
 
@@ -80,9 +80,7 @@ class Examination:
         self.loss, self.example, self.options = loss, _door.checked_example(loss, y_pred, y_true), options
         self.known = _door.known_of(loss, options.get("expected") or {})
         self.prefers = _door.checked_pairs(options.get("prefers") or (), self.example[0])
-        for argument, kinds in (("y_pred_kind", PRED_KINDS), ("y_true_kind", TRUE_KINDS)):
-            if options.get(argument) is not None:
-                choice(argument, options[argument], kinds)
+        checked_kinds(options.get("y_pred_kind"), options.get("y_true_kind"))
         self.outcomes: dict[str, list[Finding] | Skipped] = {}
         self._subject: Subject | None = None
 
