@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
+from typing import Any
 
 import hypothesis
 import pytest
@@ -49,6 +51,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 LEFT_OUT = pytest.StashKey[list[str]]()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # With pytest-xdist the workers collect, and the process that prints does not.
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", [])
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """Small tensors are slower on two threads, and two test processes share two cores."""
@@ -61,7 +74,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for name in config.stash.get(LEFT_OUT, []):
-        terminalreporter.write_line(f"left to --all: grid rows of {name}")
+    if left_out := config.stash.get(LEFT_OUT, []):
+        terminalreporter.write_line("left to --all: rows of")
+        for file, names in itertools.groupby(left_out, lambda name: name.split("::")[0]):
+            terminalreporter.write_line(f"  {file}: {', '.join(name.split('::')[-1] for name in names)}")
     if config.getoption("--all") and "PYTEST_XDIST_WORKER" not in os.environ:
         guarantees.publish()

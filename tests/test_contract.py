@@ -50,17 +50,9 @@ REPRESENTATIVES = {
 MADE = {"cross_entropy_loss", "mse_loss", "soft_fbeta_loss"}
 
 
-def compiled(chosen: Container[str]) -> list[Any]:
-    """Rows for a compiler, which takes seconds: the usual setting of the chosen losses; all others with --all."""
-    return [
-        pytest.param(
-            case,
-            variant,
-            id=name,
-            marks=[] if variant is case.variants[0] and case.name in chosen else [pytest.mark.grid],
-        )
-        for case, variant, name in grid()
-    ]
+def representative(chosen: Container[str]) -> list[Any]:
+    """The usual setting of the chosen losses."""
+    return [pytest.param(case, case.variants[0], id=case.name) for case in CASES if case.name in chosen]
 
 
 Record = Callable[[str, object], None]
@@ -132,13 +124,20 @@ def test_vmap_over_samples_with_a_class_each(case: Case, variant: Variant, weigh
     properties.vmap_over_samples(replace(subject, sample=of_one_pixel))
 
 
-@pytest.mark.parametrize(("case", "variant"), compiled(REPRESENTATIVES))
+@pytest.mark.parametrize(("case", "variant"), representative(REPRESENTATIVES))
+def test_traced_in_one_graph(record_property: Record, case: Case, variant: Variant) -> None:
+    subject = Subject.of(case, variant)
+    _checked(record_property, case, variant, "compile", lambda: properties.compiles(subject, "eager"))
+
+
+@pytest.mark.parametrize(("case", "variant"), GRID)
+@pytest.mark.grid
 def test_compile(record_property: Record, case: Case, variant: Variant) -> None:
     subject = Subject.of(case, variant)
     _checked(record_property, case, variant, "compile", lambda: properties.compiles(subject, "aot_eager"))
 
 
-@pytest.mark.parametrize(("case", "variant"), [p for p in compiled(MADE) if p.values[1] is p.values[0].variants[0]])
+@pytest.mark.parametrize(("case", "variant"), representative(MADE))
 def test_compile_with_the_default_compiler(record_property: Record, case: Case, variant: Variant) -> None:
     subject = Subject.of(case, variant)
     _checked(record_property, case, variant, "compile", lambda: properties.compiles(subject, "inductor"))

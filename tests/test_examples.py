@@ -104,7 +104,7 @@ def test_feature_selection(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "library",
-    ["lightning", "accelerate", *(pytest.param(name, marks=pytest.mark.grid) for name in ("fabric", "ignite"))],
+    ["lightning", *(pytest.param(name, marks=pytest.mark.grid) for name in ("accelerate", "fabric", "ignite"))],
 )
 def test_at_home_elsewhere(library: str, tmp_path: Path) -> None:
     name = f"with_{library}.py"

@@ -78,7 +78,11 @@ OWN = [
 
 @pytest.mark.parametrize("evaluate", OWN)
 @pytest.mark.parametrize(
-    "what", [*properties.LAWS, "degenerate", "gradcheck", "gradgradcheck", "func_grad", "vmap", "compiles", "dtypes"]
+    "what",
+    [
+        *(*properties.LAWS, "degenerate", "gradcheck", "gradgradcheck", "func_grad", "vmap", "dtypes", "eager"),
+        pytest.param("aot_eager", marks=pytest.mark.grid),
+    ],
 )
 def test_a_stranger_has_the_whole_contract(evaluate: Any, what: str) -> None:
     subject = Subject(evaluate, reals)
@@ -86,8 +90,8 @@ def test_a_stranger_has_the_whole_contract(evaluate: Any, what: str) -> None:
         properties.LAWS[what](subject, generator(0))
     elif what == "degenerate":
         properties.degenerate(subject, torch.float32)
-    elif what == "compiles":
-        properties.compiles(subject, "aot_eager")
+    elif what in ("eager", "aot_eager"):
+        properties.compiles(subject, backend=what)
     else:
         getattr(properties, what)(subject)
 

@@ -33,7 +33,13 @@ def test_numbers_that_differ_are_seen() -> None:
     assert not same("loss 0.10", "l1 0.10")
 
 
-@pytest.mark.parametrize("page", documents.PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=[pytest.mark.grid] if page.name == "feature-selection.md" else [])
+        for page in documents.PAGES
+    ],
+)
 def test_python_blocks_run_and_print(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A page reads as one session; what it registers is forgotten after it.
     monkeypatch.setattr(_registry, "_registered", {})

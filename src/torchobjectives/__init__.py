@@ -455,6 +455,9 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"torchobjectives.{HOMES[name]}"), name)
     elif name in _MODULES:
         value = import_module(f"torchobjectives.{name}")
+    elif name.startswith("_"):
+        # Asked by tools that look around, often and in vain.
+        raise AttributeError(f"torchobjectives has no {name!r}")
     else:
         from torchobjectives._validate import near
 

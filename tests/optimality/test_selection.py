@@ -92,6 +92,7 @@ def test_other_targets_and_losses(kind: str) -> None:
         assert found.coefficient_ == 0.5
 
 
+@pytest.mark.grid
 def test_a_network_of_ones_own() -> None:
     x, y_true = correlated(160)
     torch.manual_seed(0)

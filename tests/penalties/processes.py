@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 import torch
@@ -149,10 +149,11 @@ PAIRS: dict[str, Callable[[int], Found]] = {
 }
 
 
-def two(rank: int) -> Found:
-    """What each of two processes finds."""
+def two(rank: int, names: Collection[str]) -> Found:
+    """What each of two processes finds, of these cases and of what takes two."""
     found: Found = {name: case(rank) for name, case in PAIRS.items()}
-    for name, case in cases().items():
+    for name in names:
+        case = cases()[name]
         for way in ways_of(name):
             found[f"{name} {way.__name__}"] = case(way, (rank, 2))
     for way in (root, nested):
@@ -167,21 +168,19 @@ MESHES: dict[str, tuple[Way, Callable[[int], Share]]] = {
 }
 
 
-def even_cases() -> dict[str, Callable[..., Found]]:
+def even_cases() -> list[str]:
     """The cases of the model that can be cut in tensors."""
-    return {name: case for name, case in cases().items() if name.startswith("even ")}
+    return [name for name in cases() if name.startswith("even ")]
 
 
-def four(rank: int) -> Found:
+def four(rank: int, names: Collection[str]) -> Found:
     """What each of four processes finds."""
     return {
-        f"{name} {mesh}": case(way, share(rank))
-        for name, case in even_cases().items()
-        for mesh, (way, share) in MESHES.items()
+        f"{name} {mesh}": cases()[name](way, share(rank)) for name in names for mesh, (way, share) in MESHES.items()
     }
 
 
-def work(rank: int, folder: str, processes: int) -> None:
+def work(rank: int, folder: str, processes: int, names: Collection[str]) -> None:
     """One process of two or four: what it finds, in a file."""
     torch.set_num_threads(1)
     dist.init_process_group(
@@ -191,6 +190,6 @@ def work(rank: int, folder: str, processes: int) -> None:
         world_size=processes,
         timeout=timedelta(seconds=60),
     )
-    torch.save((two if processes == 2 else four)(rank), f"{folder}/{rank}.pt")
+    torch.save((two if processes == 2 else four)(rank, names), f"{folder}/{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()

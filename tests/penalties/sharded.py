@@ -235,6 +235,13 @@ def cases() -> dict[str, Callable[..., Found]]:
     return found
 
 
+def usual(case: str) -> bool:
+    """Whether a case runs on each change: every model, penalty, method and optimizer does, but not all with all."""
+    if case.startswith(("kernels loss", "even loss")):
+        return case.endswith(" input")
+    return not case.endswith(" momentum") or " l1" in case or "gradient" in case
+
+
 def ways_of(case: str) -> tuple[Way, ...]:
     (build,) = (build for build in WAYS if build.__name__ == case.split()[0])
     meshes = (copies, one_copy) if build is matrices and " input" in case else ()

@@ -409,7 +409,13 @@ def test_formulas() -> None:
     assert L1(0.5, on="*.head.*").formula() == "0.5·Σ|w| [*.head.*]"
 
 
-@by_name
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        pytest.param(penalty, id=penalty.name, marks=[] if isinstance(penalty, GroupLasso) else [pytest.mark.grid])
+        for penalty in PENALTIES
+    ],
+)
 def test_compiled_without_a_break(penalty: Penalty) -> None:
     model = mixed()
     compiled = torch.compile(penalty.value, fullgraph=True, backend="aot_eager")

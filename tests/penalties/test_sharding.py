@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,21 @@ import torch
 import torch.multiprocessing as mp
 
 from tests.penalties.processes import MESHES, even_cases, work
-from tests.penalties.sharded import Found, cases, made, matrices, not_at_all, own_step, ways_of
+from tests.penalties.sharded import Found, cases, made, matrices, not_at_all, own_step, usual, ways_of
 from torchobjectives.penalties import GroupLasso
 
 EXACT: dict[str, float] = {"rtol": 0, "atol": 1e-12}
 
 
-def found_by(processes: int, folder: Path) -> list[Found]:
-    mp.spawn(work, args=(str(folder), processes), nprocs=processes)
+def found_by(processes: int, folder: Path, names: Collection[str]) -> list[Found]:
+    mp.spawn(work, args=(str(folder), processes, names), nprocs=processes)
     return [torch.load(folder / f"{rank}.pt") for rank in range(processes)]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> list[Found]:
-    return found_by(2, tmp_path_factory.mktemp("processes"))
+def found(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> list[Found]:
+    names = [case for case in cases() if usual(case) or pytestconfig.getoption("--all")]
+    return found_by(2, tmp_path_factory.mktemp("processes"), names)
 
 
 def assert_same(found: list[Found], name: str, alone: Found) -> None:
@@ -34,7 +36,9 @@ def assert_same(found: list[Found], name: str, alone: Found) -> None:
         torch.testing.assert_close(each[name], found[0][name], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[] if usual(case) else [pytest.mark.grid]) for case in cases()]
+)
 def test_two_processes_have_what_one_has(case: str, found: list[Found]) -> None:
     alone = cases()[case](not_at_all, None)
     for way in ways_of(case):
@@ -101,10 +105,10 @@ def test_dual_averaging_resumes_from_a_distributed_checkpoint(found: list[Found]
 
 @pytest.mark.grid
 def test_four_processes_have_what_one_has(tmp_path: Path) -> None:
-    found = found_by(4, tmp_path)
-    for name, case in even_cases().items():
+    found = found_by(4, tmp_path, even_cases())
+    for name in even_cases():
         for mesh in MESHES:
-            assert_same(found, f"{name} {mesh}", case(not_at_all, None))
+            assert_same(found, f"{name} {mesh}", cases()[name](not_at_all, None))
 
 
 def test_plain_tensors_need_nothing_of_torch_distributed() -> None:

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from torchobjectives import cli
 from torchobjectives.workbench import metrics, run
 from torchobjectives.workbench.config import RunConfig
 
@@ -48,6 +49,15 @@ def csv(tmp_path: Path) -> Path:
     path = tmp_path / "people.csv"
     people().write_csv(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def one_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch that predicts labels; copy it."""
+    folder = tmp_path_factory.mktemp("one")
+    people().write_csv(folder / "people.csv")
+    cli.main(("fit", str(folder / "people.csv"), "--target", "label", "--epochs", "1", "--out", str(folder / "run")))
+    return folder / "run"
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
+from tests.test_contract import REPRESENTATIVES
 from torchobjectives import _exports
 from torchobjectives._registry import loss_class
 from torchobjectives.workbench import metrics, run, training
@@ -97,7 +98,10 @@ def fitted_to(text: str, shared: Path, folder: Path) -> tuple[run.Prepared, NDAr
     return data, training.judged(data.problem, training.predict(fitted, valid))
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize(
+    "text",
+    [pytest.param(text, marks=[] if text.split()[0] in REPRESENTATIVES else [pytest.mark.grid]) for text in TEXTS],
+)
 def test_three_epochs_beat_the_constant(text: str, shared: Path, tmp_path: Path) -> None:
     data, said = fitted_to(text, shared, tmp_path / "run")
     truth, known = data.y[data.rows["valid"]], data.y[data.rows["train"]]

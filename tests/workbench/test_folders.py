@@ -5,19 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.workbench.conftest import people
 from tests.workbench.test_cli import FIT, wrong
 from torchobjectives import cli
 from torchobjectives.workbench.errors import InputError
-
-
-@pytest.fixture(scope="module")
-def one_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one epoch; copy it."""
-    folder = tmp_path_factory.mktemp("one")
-    people().write_csv(folder / "people.csv")
-    cli.main(("fit", str(folder / "people.csv"), "--target", "label", "--epochs", "1", "--out", str(folder / "run")))
-    return folder / "run"
 
 
 @pytest.mark.parametrize(

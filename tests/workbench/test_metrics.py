@@ -109,6 +109,7 @@ def test_any_seed_draws(seed: int) -> None:
     assert metrics.evaluate(problem(2), y, p, seed=seed) != metrics.evaluate(problem(2), y, p, seed=7)
 
 
+@pytest.mark.grid
 def test_intervals_have_the_width_that_theory_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "RESAMPLES", 400)
     y = np.repeat([0, 1, 0, 1], [180, 180, 20, 20])

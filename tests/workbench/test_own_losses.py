@@ -135,15 +135,15 @@ def own_file(own_folder: None) -> Path:
 @pytest.mark.parametrize(
     ("name", "target"),
     [
-        ("Five", "label"),
+        pytest.param("Five", "label", marks=pytest.mark.grid),
         ("Five power=3", "label"),
         ("Whole", "label"),
         ("Counted temperature=2", "level"),
-        ("Called scale=2", "income"),
+        pytest.param("Called scale=2", "income", marks=pytest.mark.grid),
         ("scalar factor=0.5", "income"),
-        ("per_row factor=2", "income"),
+        pytest.param("per_row factor=2", "income", marks=pytest.mark.grid),
         ("per_row", "income"),
-        ("made", "income"),
+        pytest.param("made", "income", marks=pytest.mark.grid),
     ],
 )
 def test_any_callable_fits_and_predicts_without_its_file(

@@ -141,9 +141,9 @@ def test_in_the_shell(csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]) -
     ],
 )
 def test_wrong_calls(
-    csv: Path, fit: Fit, arguments: tuple[str, ...], words: list[str], capsys: pytest.CaptureFixture[str]
+    csv: Path, one_run: Path, arguments: tuple[str, ...], words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fit(data=csv, target="label", epochs=1)
+    shutil.copytree(one_run, "out")
     Path("short.csv").write_text("town,member\nChur,true\n")
     shutil.copytree("out", "other")
     shutil.copy("people.csv", "y" * 250 + ".csv")

@@ -154,7 +154,7 @@ def test_names_that_act_are_shown_instead(fit: Fit) -> None:
 
 
 @pytest.mark.parametrize("epochs", [0, 1])
-@pytest.mark.parametrize("target", ["label", "level", "income"])
+@pytest.mark.parametrize("target", ["label", *(pytest.param(t, marks=pytest.mark.grid) for t in ("level", "income"))])
 def test_an_interrupted_run_says_so(csv: Path, kept: Callable[..., report.Run], epochs: int, target: str) -> None:
     run = kept(data=csv, target=target, epochs=3)
     history = run.history.head(epochs) if epochs else pl.DataFrame()

@@ -110,7 +110,7 @@ def test_the_third_ctrl_c_says_how_to_go_on(csv: Path) -> None:
     ("number", "times"),
     [
         pytest.param(signal.SIGINT, 1, marks=pytest.mark.grid),
-        (signal.SIGINT, 2),
+        pytest.param(signal.SIGINT, 2, marks=pytest.mark.grid),
         pytest.param(signal.SIGTERM, 1, marks=pytest.mark.grid),
     ],
 )
@@ -143,7 +143,7 @@ def test_more_epochs_are_those_that_a_longer_run_would_have_had(csv: Path, fit: 
     same_run(long, short)
 
 
-@pytest.mark.parametrize("monitor", [None, "roc_auc"])
+@pytest.mark.parametrize("monitor", [pytest.param(None, marks=pytest.mark.grid), "roc_auc"])
 def test_the_log_of_a_continued_run_is_whole(csv: Path, fit: Fit, tmp_path: Path, monitor: str | None) -> None:
     options: dict[str, Any] = {"data": csv, "target": "label", "log": "csv", "monitor": monitor, "l1": 1e-3}
     long = fit(**options, out=tmp_path / "long", epochs=4)
@@ -378,24 +378,19 @@ def test_replacing_a_run_touches_nothing_beside_it(csv: Path, fit: Fit) -> None:
     assert Path("out.old/mine.txt").exists()
 
 
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        (("--lr", "0.1"), "--lr 0.1, but the run chose its learning rate itself (0.001): drop --lr"),
-        (("--patience", "3"), "--patience 3, but the run has none"),
-        (("--hidden", "9"), "--hidden 9, but the run has 8"),
-        (("--loss", "focal_loss"), '--loss "focal_loss", but the run takes the default loss of its task'),
-        (("--dataset", "wine"), "--dataset wine, but the run reads "),
-        (("--epochs", "1"), "--epochs 1 is less than the run's 2"),
-        ((), "is finished; for more epochs"),
-        (("--config", "x"), "drop --config"),
-    ],
-)
-def test_a_run_is_continued_with_its_own_options(
-    csv: Path, fit: Fit, flags: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_is_continued_with_its_own_options(csv: Path, fit: Fit, capsys: pytest.CaptureFixture[str]) -> None:
     folder = fit(data=csv, target="label")
-    assert words in refused(("fit", "--resume", "--out", str(folder), *flags), capsys)
+    for flags, words in {
+        ("--lr", "0.1"): "--lr 0.1, but the run chose its learning rate itself (0.001): drop --lr",
+        ("--patience", "3"): "--patience 3, but the run has none",
+        ("--hidden", "9"): "--hidden 9, but the run has 8",
+        ("--loss", "focal_loss"): '--loss "focal_loss", but the run takes the default loss of its task',
+        ("--dataset", "wine"): "--dataset wine, but the run reads ",
+        ("--epochs", "1"): "--epochs 1 is less than the run's 2",
+        (): "is finished; for more epochs",
+        ("--config", "x"): "drop --config",
+    }.items():
+        assert words in refused(("fit", "--resume", "--out", str(folder), *flags), capsys)
 
 
 def test_order_and_random_numbers_follow_from_seed_and_epoch() -> None:

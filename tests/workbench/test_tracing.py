@@ -78,6 +78,7 @@ def test_of_a_network_the_first_layer_gives_up_columns(csv: Path, fit: Fit, tmp_
     assert all((one == other).all() for one, other in trained)
 
 
+@pytest.mark.grid
 def test_other_penalties_stay(csv: Path, fit: Fit) -> None:
     def last(l2: float) -> float:
         folder = fit(data=csv, target="label", model="linear", l1_path=3, l2=l2, group_lasso=0.01)
@@ -86,7 +87,7 @@ def test_other_penalties_stay(csv: Path, fit: Fit) -> None:
     assert last(0.5) < 0.5 * last(1e-6)
 
 
-@pytest.mark.parametrize("model", ["linear", "mlp"])
+@pytest.mark.parametrize("model", ["linear", pytest.param("mlp", marks=pytest.mark.grid)])
 def test_a_solution_is_at_rest_under_the_objective_of_its_flags(
     csv: Path, fit: Fit, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
