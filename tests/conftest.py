@@ -16,7 +16,7 @@ from tests import guarantees
 # Other libraries are installed for these alone: ./dev parity
 collect_ignore = ["parity"]
 
-hypothesis.settings.register_profile("ci", max_examples=25, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("ci", max_examples=15, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("all", max_examples=50, deadline=None)
 
 

@@ -42,6 +42,7 @@ def test_training_loop(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.grid
 def test_two_rings(tmp_path: Path) -> None:
     output = run("two_rings.py", tmp_path, "--out", "regions.png")
     # No classifier of these two radii can pass 0.983, Φ(3/√2), by more than chance.
@@ -102,10 +103,8 @@ def test_feature_selection(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["regularization-path.svg", "selected-features.svg"]
 
 
-@pytest.mark.parametrize(
-    "library",
-    ["lightning", *(pytest.param(name, marks=pytest.mark.grid) for name in ("accelerate", "fabric", "ignite"))],
-)
+@pytest.mark.grid
+@pytest.mark.parametrize("library", ["lightning", "accelerate", "fabric", "ignite"])
 def test_at_home_elsewhere(library: str, tmp_path: Path) -> None:
     name = f"with_{library}.py"
     losses = [float(value) for value in re.findall(r"loss (\d\.\d+)", run(name, tmp_path))]

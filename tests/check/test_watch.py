@@ -200,7 +200,7 @@ HEALTHY: dict[str, tuple[Callable[[], Any], Callable[[Tensor], Tensor], Callable
 }
 
 
-@pytest.mark.parametrize("every", [5, 50])
+@pytest.mark.parametrize("every", [5, pytest.param(50, marks=pytest.mark.grid)])
 @pytest.mark.parametrize("name", HEALTHY)
 def test_a_healthy_training_is_left_in_peace(name: str, every: int) -> None:
     make, target, model, options = HEALTHY[name]

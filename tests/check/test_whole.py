@@ -98,6 +98,7 @@ def test_finds(row: faulty_structure.Faulty) -> None:
     assert set(map(str.strip, code.split("|"))) & {finding.code for finding in report.findings}, str(report)
 
 
+@pytest.mark.grid
 def test_torch_is_as_the_page_says() -> None:
     assert page() == PAGE.read_text(encoding="utf-8")
 

@@ -345,7 +345,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["cyclopts", "polars", *(pytest.param(name, marks=pytest.mark.grid) for name in ("pydantic", "lightning"))],
+    ["cyclopts", *(pytest.param(name, marks=pytest.mark.grid) for name in ("pydantic", "polars", "lightning"))],
 )
 def test_a_missing_extra_is_one_line(module: str) -> None:
     code = (

@@ -137,7 +137,7 @@ def test_group_lasso_drops_columns(csv: Path, fit: Fit, model: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"l1": 1e-3, "l2": 1e-3},
+        pytest.param({"l1": 1e-3, "l2": 1e-3}, marks=pytest.mark.grid),
         {"l1": 1e-3, "l2": 1e-3, "optimizer": "adam", "weight_decay": 1e-3, "polish": 0},
         {"elastic_net": 1e-2, "optimizer": "sgd", "penalty_method": "dual_averaging"},
     ],
@@ -195,7 +195,7 @@ def test_the_plan_advises_what_flags_do_and_the_run_does_not(csv: Path, fit: Fit
     assert "--penalty-method dual_averaging does" in page(fit(**options, dropout=0.5))[0].text
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("sgd", marks=pytest.mark.grid)])
 def test_polishing_keeps_a_weight_decay_that_is_l2(csv: Path, fit: Fit, optimizer: str) -> None:
     options: dict[str, Any] = {"data": csv, "target": "income", "model": "linear", "l1": 10.0, "optimizer": optimizer}
     decayed = fit(**options, weight_decay=0.5, polish=300)

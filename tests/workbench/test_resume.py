@@ -157,7 +157,9 @@ def test_the_log_of_a_continued_run_is_whole(csv: Path, fit: Fit, tmp_path: Path
     assert (short / "logs/metrics.csv").read_bytes() == whole
 
 
-@pytest.mark.parametrize("monitor", [None, "roc_auc", "loss"])
+@pytest.mark.parametrize(
+    "monitor", ["roc_auc", *(pytest.param(each, marks=pytest.mark.grid) for each in (None, "loss"))]
+)
 def test_interrupted_in_the_first_epoch(
     csv: Path, fit: Fit, monitor: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
