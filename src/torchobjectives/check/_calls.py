@@ -66,10 +66,14 @@ class Part:
         """Whether no number of the training changes when it is called again."""
         return is_replayable(self.loss, *self.rest, *self.named.values())
 
-    def subject(self) -> Subject | None:
-        """What can be asked anything: of a large batch its first samples; None where that makes no sense."""
-        rows = self.rows if self.plain and self.is_repeatable else 0
+    def sample(self) -> Subject | None:
+        """What can be looked at but not called: of a large batch its first samples; None where that makes no sense."""
+        rows = self.rows if self.plain else 0
         return Quiet(self.loss, self.bare[:rows], self.y_true.detach()[:rows]) if rows >= 2 else None
+
+    def subject(self) -> Subject | None:
+        """What can be asked anything: a sample, of a loss that may be called again."""
+        return self.sample() if self.plain and self.is_repeatable else None
 
     def whole(self) -> Subject | None:
         """What can be asked for the loss of this batch again, whatever its other arguments are."""

@@ -7,6 +7,8 @@ import math
 import statistics
 from collections.abc import Iterator
 
+from torch import Tensor
+
 from torchobjectives.check._calls import FEW, Part
 from torchobjectives.check._guess import Targets, floor, ignorant, is_mean_over_samples, least
 from torchobjectives.check._kinds import set_kinds
@@ -95,20 +97,24 @@ class Plateau(Signal):
             self.pairs.clear()
             return
         for part in look.parts:
-            if part.name not in self.better and (subject := part.subject()) is not None and varies(subject.y_true):
-                yield from self._compared(look.step, part, subject, full)
+            # Whether it may be called costs more to find out than everything else, and is asked where it will be.
+            known = part.name in self.kinds and not full
+            subject = None if part.name in self.better else part.sample() if known else part.subject()
+            if subject is None or not varies(subject.y_true):
+                continue
+            if part.name not in self.kinds:
+                set_kinds(subject, None, None)
+                self.kinds[part.name] = subject.pred_kind, subject.true_kind
+            subject.pred_kind, subject.true_kind = self.kinds[part.name]
+            targets = self.targets.setdefault(part.name, Targets())
+            constant = targets.constant(subject) if full else None
+            targets.add(subject)
+            if constant is not None:
+                yield from self._compared(look.step, part, subject, constant)
 
-    def _compared(self, step: int, part: Part, subject: Subject, full: bool) -> Iterator[Finding]:
+    def _compared(self, step: int, part: Part, subject: Subject, constant: Tensor) -> Iterator[Finding]:
         """The loss and that of the constant, which was fitted to other batches, on this batch."""
-        if part.name not in self.kinds:
-            set_kinds(subject, None, None)
-            self.kinds[part.name] = subject.pred_kind, subject.true_kind
-        subject.pred_kind, subject.true_kind = self.kinds[part.name]
-        targets, pairs = self.targets.setdefault(part.name, Targets()), self.pairs.setdefault(part.name, [])
-        constant = targets.constant(subject)
-        targets.add(subject)
-        if not full or constant is None:
-            return
+        pairs = self.pairs.setdefault(part.name, [])
         lowest, guess, value = floor(subject), subject.value(constant), subject.value()
         if lowest is None or not all(map(math.isfinite, (guess, value))) or guess <= lowest:
             return
