@@ -1,9 +1,12 @@
 """What ``watch`` costs per step: a training with it against the same one without, ratios in one process.
 
-Run: ``./dev python benchmarks/watch.py [--threads 1] [--rounds 31]``. A round is 100 steps, which hold two looks at the
-default interval; contenders take turns in every round, and which of them is first changes. *Overhead* is the median
-over the rounds of the ratio of the two times, less 1; *bare against bare* is the same of two trainings without a watch:
-what the machine alone makes of it.
+Run: ``./dev python benchmarks/watch.py [--threads 1] [--runs 9] [--steps 1000]``. In a run two trainings begin anew,
+one of them watched at the default interval, and take turns step by step. Of each run the median step of both is taken,
+for the watched one of its steps without a look. Looks, the first of which is the dearest, come at the same steps of
+every run: of each the median over the runs is what it costs. *Overhead* is the median over the runs of what a step
+costs more, with the looks spread over all steps, as a share of a step; *bare against bare* is what the same makes of
+two trainings that nobody watches: how far the machine lets anybody see. *A hook alone* is a module's forward hook that
+does nothing: what torch itself takes for calling one.
 """
 
 from __future__ import annotations
@@ -22,8 +25,8 @@ from torch import Tensor, nn
 from torchobjectives import CrossEntropyLoss, MSELoss, Objective
 from torchobjectives.check.watch import watch
 
-STEPS, GOAL = 100, 0.02
-Round = Callable[[], None]
+GOAL, EVERY = 0.02, 50
+Training = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -49,63 +52,87 @@ ROWS = [
 ]
 
 
-def training(row: Row, watched: bool) -> Round:
-    """A round of steps that learn something, so that the watch has no reason to look twice."""
+def training(row: Row, watched: bool) -> Training:
+    """A step of a training that learns something, so that the watch has no reason to look twice."""
     torch.manual_seed(0)
     pairs = zip(row.widths, row.widths[1:], strict=False)
     layers: list[nn.Module] = [layer for before, after in pairs for layer in (nn.Linear(before, after), nn.ReLU())]
     model = nn.Sequential(*layers[:-1])
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     loss: Any = row.loss()
-    called = watch(loss) if watched else loss
+    called = watch(loss, every=EVERY) if watched else loss
     called = loss if isinstance(loss, nn.Module) else called
     x = torch.randn(row.batch, row.widths[0])
     y_true = x[:, : row.widths[-1]].argmax(1) if row.classes else x[:, :1] - x[:, 1:2]
 
-    def steps() -> None:
-        for _ in range(STEPS):
-            optimizer.zero_grad()
-            called(model(x), y_true).backward()
-            optimizer.step()
+    def step() -> None:
+        optimizer.zero_grad()
+        called(model(x), y_true).backward()
+        optimizer.step()
 
-    return steps
+    return step
 
 
-def seconds(steps: Round) -> float:
+def seconds(step: Training) -> float:
     # On one thread processor time: the clock on the wall also counts what else the machine does.
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     start = clock()
-    steps()
+    step()
     return clock() - start
 
 
-def compared(one: Round, other: Round, rounds: int) -> tuple[float, float]:
-    """The median seconds of the first, and the median ratio of the second to it."""
-    one(), other()
-    firsts, ratios = [], []
-    for number in range(rounds):
-        times = {steps: seconds(steps) for steps in ((one, other) if number % 2 else (other, one))}
-        firsts.append(times[one])
-        ratios.append(times[other] / times[one])
-    return statistics.median(firsts), statistics.median(ratios)
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a bare step, and what a step and the looks of a step cost more."""
+
+    bare: float
+    step: float
+    looks: float
+
+    @property
+    def overhead(self) -> float:
+        return (self.step + self.looks) / self.bare
+
+
+def cost(row: Row, watched: bool, runs: int, steps: int) -> Cost:
+    """What the second of two trainings costs more, watched or not."""
+    looks = {0, *range(EVERY - 1, steps, EVERY)} if watched else set()
+    bare, more = [], []
+    at: dict[int, list[float]] = {step: [] for step in looks}
+    for run in range(runs):
+        one, other = training(row, False), training(row, watched)
+        times: dict[Training, list[float]] = {one: [], other: []}
+        for step in range(steps):
+            for turn in (one, other) if (run + step) % 2 else (other, one):
+                times[turn].append(seconds(turn))
+        usual = statistics.median(t for step, t in enumerate(times[other]) if step not in looks)
+        bare.append(statistics.median(times[one]))
+        more.append(usual - bare[-1])
+        for step in looks:
+            at[step].append(times[other][step] - (times[one][step] if step == 0 else usual))
+    together = sum(statistics.median(each) for each in at.values())
+    return Cost(statistics.median(bare), statistics.median(more), together / steps)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(f"torch {torch.__version__}, {options.threads} threads, median of {options.rounds} rounds of {STEPS} steps\n")
-    print("| training | step, µs | overhead | bare against bare | goal |\n|---|---|---|---|---|")
+    training(ROWS[0], True)()
+    print(f"torch {torch.__version__}, {options.threads} threads, {options.runs} runs of {options.steps} steps\n")
+    print("| training | bare step, µs | step, µs more | looks, µs more | overhead | bare against bare | goal |")
+    print("|---|---|---|---|---|---|---|")
     for row in ROWS:
         if options.only in row.name:
-            bare, ratio = compared(training(row, False), training(row, True), options.rounds)
-            _, noise = compared(training(row, False), training(row, False), options.rounds)
-            flag = "" if ratio - 1 <= GOAL else " **over**"
-            times = f"{bare / STEPS * 1e6:.0f} | {ratio - 1:+.1%} | {noise - 1:+.1%} | {GOAL:.0%}{flag}"
-            print(f"| {row.name} | {times} |", flush=True)
+            found = cost(row, True, options.runs, options.steps)
+            noise = cost(row, False, options.runs, options.steps).overhead
+            flag = "" if found.overhead <= GOAL else " **over**"
+            times = f"{found.bare * 1e6:.0f} | {found.step * 1e6:.1f} | {found.looks * 1e6:.1f}"
+            print(f"| {row.name} | {times} | {found.overhead:+.1%} | {noise:+.1%} | {GOAL:.0%}{flag} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ STEPS: dict[str, list[str]] = {
     "lint": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
     "types": ["mypy"],
-    "tests": ["pytest", "-n", "2", *sys.argv[1:]],
+    "tests": ["pytest", "-n", "2", "--dist", "loadgroup", *sys.argv[1:]],
 }
 
 

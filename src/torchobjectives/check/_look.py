@@ -14,7 +14,7 @@ from torchobjectives.check._report import Finding
 # In so many looks one after the other a thing must be seen.
 LOOKS = 3
 # After so many looks what costs most looks at every fourth.
-OFTEN, SELDOM = 10, 4
+OFTEN, SELDOM = 5, 4
 
 
 @dataclass

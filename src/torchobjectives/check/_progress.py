@@ -100,7 +100,7 @@ class Plateau(Signal):
             # Whether it may be called costs more to find out than everything else, and is asked where it will be.
             known = part.name in self.kinds and not full
             subject = None if part.name in self.better else part.sample() if known else part.subject()
-            if subject is None or not varies(subject.y_true):
+            if subject is None or (not known and not varies(subject.y_true)):
                 continue
             if part.name not in self.kinds:
                 set_kinds(subject, None, None)

@@ -49,7 +49,7 @@ def watch(
     A module, also an ``Objective``, goes on being used itself; of a function what is returned is called in its
     place. At every step the loss is read; on an accelerator it is read when it has arrived, at the next step. At the
     first step and at every 50th the predictions, their gradient and what the loss owns are looked at, some of it after
-    ten looks at every fourth. The numbers of the training stay what they are, bit for bit. Only calls that give one
+    five looks at every fourth. The numbers of the training stay what they are, bit for bit. Only calls that give one
     number with a gradient are steps: validation under ``torch.no_grad`` is none. Inside ``torch.compile`` and
     ``torch.func`` nothing is watched.
 
