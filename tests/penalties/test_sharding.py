@@ -15,9 +15,6 @@ from tests.penalties.processes import MESHES, even_cases, work
 from tests.penalties.sharded import Found, cases, made, matrices, not_at_all, own_step, usual, ways_of
 from torchobjectives.penalties import GroupLasso
 
-# What the processes find is waited for once, not by every worker.
-pytestmark = pytest.mark.xdist_group("sharded")
-
 EXACT: dict[str, float] = {"rtol": 0, "atol": 1e-12}
 
 
