@@ -165,6 +165,18 @@ def noise_contrast(y_pred: Tensor, y_true: Tensor) -> Tensor:
 # crash-on-batch
 
 
+def eight_images(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Of a batch of eight alone; that is written into it."""
+    p, t = torch.sigmoid(y_pred).view(8, 6 * 6), y_true.view(8, 6 * 6)
+    return 1 - ((2 * (p * t).sum(1) + 1) / ((p + t).sum(1) + 1)).mean()
+
+
+def pairs_of_twelve(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    views = F.normalize(torch.cat([y_pred, y_true]), dim=1)
+    alike = (2 * views @ views.T).masked_fill(torch.eye(24, dtype=torch.bool), -1e4)
+    return F.cross_entropy(alike, (torch.arange(24) + 12) % 24)
+
+
 def stacked_positives(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return torch.stack([F.softplus(-p) for p, t in zip(y_pred, y_true, strict=True) if t > 0]).mean()
 
@@ -580,6 +592,13 @@ FAULTY: dict[str, Row] = {
     "rows_of_squeezed": (
         lambda: rows_of_squeezed,
         lambda: (drawn(6, 1, 4), drawn(6, 1, 4, seed=5)),
+        "crash-on-batch",
+        {},
+    ),
+    "eight_images": (lambda: eight_images, lambda: (drawn(8, 1, 6, 6), bits(8, 1, 6, 6)), "crash-on-batch", {}),
+    "pairs_of_twelve": (
+        lambda: pairs_of_twelve,
+        lambda: (drawn(12, 5), drawn(12, 5, seed=5)),
         "crash-on-batch",
         {},
     ),

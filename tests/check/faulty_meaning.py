@@ -527,8 +527,34 @@ def r_rows() -> tuple[Tensor, Tensor]:
     return drawn(12, 3), 2 * drawn(12, 3, seed=5)
 
 
+def away_from_the_other_view(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return (2 + 2 * F.cosine_similarity(y_pred, y_true, dim=-1, eps=1e-6)).mean()
+
+
+class UncertaintyOfWrongSign(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_var = nn.Parameter(torch.zeros(2))
+
+    def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+        per_task = (y_pred - y_true).square().mean(0)
+        return (torch.exp(-self.log_var) * per_task - self.log_var).sum()
+
+
 P, D, M, U = "probs-vs-logits", "wrong-direction", "wrong-minimum", "unbounded-below"
 FAULTY: dict[str, Row] = {
+    "away_from_the_other_view": (
+        lambda: away_from_the_other_view,
+        lambda: (drawn(16, 8), drawn(16, 8, seed=5)),
+        D,
+        {"y_pred_kind": "embedding"},
+    ),
+    "uncertainty_of_wrong_sign": (
+        UncertaintyOfWrongSign,
+        lambda: (drawn(16, 2), drawn(16, 2, seed=5)),
+        U,
+        {},
+    ),
     "twice_softmax": (lambda: twice_softmax, c16, P, {}),
     "twice_softmax_given": (lambda: twice_softmax, c16, P, LOGITS),
     "twice_softmax_pixels": (lambda: twice_softmax, c_pixels, P, {}),

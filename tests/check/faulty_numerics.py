@@ -251,6 +251,17 @@ def squared_tanh_inverse(y_pred: Tensor, y_true: Tensor) -> Tensor:
 # A gradient that is not finite
 
 
+def gaps_left_out_afterwards(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """The slope of what torch.where leaves out is nan all the same."""
+    known = ~y_true.isnan()
+    return torch.where(known, (y_pred - y_true) ** 2, 0.0).sum() / known.sum().clamp(min=1)
+
+
+def gaps_made_zero_afterwards(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    values = F.softplus(y_pred) - y_pred * y_true
+    return torch.nan_to_num(values).sum() / (~y_true.isnan()).sum().clamp(min=1)
+
+
 def rmse(y_pred: Tensor, y_true: Tensor) -> Tensor:
     return torch.sqrt(F.mse_loss(y_pred, y_true))
 
@@ -442,6 +453,13 @@ class Kept(torch.autograd.Function):
 
 
 R = drawn
+
+
+def with_gaps(y_true: Tensor) -> Tensor:
+    """Every third number is not known."""
+    return y_true.flatten().masked_fill(torch.arange(y_true.numel()) % 3 == 1, torch.nan).view(y_true.shape)
+
+
 PIXELS = lambda: (R(2, 3, 6, 6), classes(3, 2, 6, 6))  # noqa: E731
 IMAGES = lambda: (R(2, 1, 8, 8), bits(2, 1, 8, 8))  # noqa: E731
 REALS = lambda: (R(16), R(16, seed=5))  # noqa: E731
@@ -507,6 +525,18 @@ FAULTY: dict[str, Row] = {
         PROBABILITIES,
     ),
     "squared_tanh_inverse": (lambda: squared_tanh_inverse, REALS, "nan-at-extremes", {}),
+    "gaps_left_out_afterwards": (
+        lambda: gaps_left_out_afterwards,
+        lambda: (R(16, 3), with_gaps(R(16, 3, seed=5))),
+        "nan-gradient",
+        {},
+    ),
+    "gaps_made_zero_afterwards": (
+        lambda: gaps_made_zero_afterwards,
+        lambda: (R(24), with_gaps(bits(24))),
+        "nan-gradient",
+        {},
+    ),
     "rmse": (lambda: rmse, REALS, "nan-gradient", {}),
     "euclidean": (Euclidean, ROWS, "nan-gradient", {}),
     "joints": (lambda: joints, ROWS, "nan-gradient", {}),

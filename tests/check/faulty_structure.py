@@ -85,6 +85,10 @@ def keras_order(y_true: Tensor, y_pred: Tensor) -> Tensor:
     return -(y_true * torch.log(p + 1e-7) + (1 - y_true) * torch.log(1 - p + 1e-7)).mean()
 
 
+def short_names(target: Tensor, inp: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(inp, target)
+
+
 class SklearnOrder(nn.Module):
     def forward(self, target: Tensor, input: Tensor) -> Tensor:
         return torch.maximum(0.9 * (target - input), 0.1 * (input - target)).mean()
@@ -130,6 +134,7 @@ FAULTY: dict[str, Faulty] = {
     "always_satisfied": (lambda: always_satisfied, REGRESSION, "constant-loss", {}),
     "softmax_of_one": (lambda: softmax_of_one, lambda: (drawn(20, 1), bits(20)), "constant-loss", {}),
     "keras_order": (lambda: keras_order, lambda: (drawn(16), bits(16)), "argument-order", {}),
+    "short_names": (lambda: short_names, lambda: (drawn(16), bits(16)), "argument-order", {}),
     "sklearn_order": (SklearnOrder, REGRESSION, "argument-order", {}),
     "crosses_the_wrong_way": (
         lambda: crosses_the_wrong_way,

@@ -465,7 +465,18 @@ def some_values() -> tuple[Tensor, Tensor]:
     return drawn(16, 5), values
 
 
+def likeness_of_all_pairs(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """For y_true of a row and a column per sample."""
+    unit = F.normalize(y_pred, dim=1)
+    return (unit @ unit.T - y_true).square().mean()
+
+
 SOUND: dict[str, Row] = {
+    "likeness_of_all_pairs": (
+        lambda: likeness_of_all_pairs,
+        lambda: (drawn(12, 5), torch.tanh(drawn(12, 12, seed=5))),
+        {},
+    ),
     "next_word": (lambda: next_word, some_words, {}),
     "next_word_given": (
         lambda: next_word,

@@ -615,11 +615,38 @@ def unit_rows() -> tuple[Tensor, Tensor]:
     return drawn(16, 4).softmax(1), drawn(16, 4, seed=5).softmax(1)
 
 
+class RaisedMultiplier(nn.Module):
+    """A constraint, whose multiplier another optimizer raises: it falls without end along the multiplier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.multiplier = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+        return F.mse_loss(y_pred, y_true) + self.multiplier * (y_pred.square().mean() - 1)
+
+
+class OneScale(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+        return ((y_pred - y_true).abs() * torch.exp(-self.log_scale) + self.log_scale).mean()
+
+
 VALUES = {"y_pred_kind": "real", "y_true_kind": "values"}
 BINARY = {"y_pred_kind": "logits", "y_true_kind": "binary"}
 CLASSES = {"y_pred_kind": "logits", "y_true_kind": "class_indices"}
 EMBEDDED = {"y_pred_kind": "embedding", "y_true_kind": "labels_of_embeddings"}
 SOUND: dict[str, Row] = {
+    "raised_multiplier": (RaisedMultiplier, lambda: two(24), {}),
+    "one_scale": (OneScale, lambda: two(24), {}),
+    "other_view_given": (
+        lambda: lambda p, t: (2 - 2 * F.cosine_similarity(p, t.detach(), dim=-1, eps=1e-6)).mean(),
+        lambda: (drawn(16, 8), drawn(16, 8, seed=5)),
+        {"y_pred_kind": "embedding"},
+    ),
     "symlog": (lambda: symlog, lambda: (drawn(40), 8 * drawn(40, seed=5)), {}),
     "symlog_of_rows": (lambda: symlog, lambda: (drawn(12, 3), 4 * drawn(12, 3, seed=5)), {}),
     "standardised": (Standardised, lambda: two(24), {}),

@@ -78,3 +78,23 @@ def mean_of_known(y_pred: Tensor, y_true: Tensor) -> Tensor:
 def test_a_mark_in_the_labels_is_said(labels: list[list[float]], said: str | None) -> None:
     found = report(lambda: mean_of_known, lambda: (drawn(2, 3, 2), torch.tensor(labels)), {})
     assert found.kinds.get("ignore_index") == said
+
+
+def curvature_on_a_grid(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    height = y_pred.reshape(4, 6)
+    inner = height[1:-1, 1:-1]
+    around = height[2:, 1:-1] + height[:-2, 1:-1] + height[1:-1, 2:] + height[1:-1, :-2]
+    return (around - 4 * inner - y_true.reshape(4, 6)[1:-1, 1:-1]).square().mean()
+
+
+WEIGHTS = torch.linspace(1, 2, 12)
+
+
+def with_weights_of_twelve(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    return (WEIGHTS * (y_pred - y_true).reshape(12) ** 2).sum() / WEIGHTS.sum()
+
+
+@pytest.mark.parametrize(("loss", "count"), [(curvature_on_a_grid, 24), (with_weights_of_twelve, 12)])
+def test_what_is_of_one_grid_or_of_known_samples_takes_no_other_number(loss: object, count: int) -> None:
+    found = report(lambda: loss, lambda: (drawn(count), drawn(count, seed=5)), {})
+    assert "crash-on-batch" not in {finding.code for finding in found.findings}, str(found)

@@ -157,12 +157,29 @@ def is_library(module: Any) -> bool:
     return top in ("torch", "numpy") or (top in sys.stdlib_module_names and top != "__main__")
 
 
-def words_of(loss: Any) -> set[str]:
-    """The names of globals and attributes in the code of a loss."""
+def functions_of(loss: Any) -> list[types.FunctionType]:
+    """The functions that a loss is made of, as far as somebody wrote them."""
     functions = [held.value for held in Walk().all_of(loss) if isinstance(held.value, types.FunctionType)]
     functions += [loss] if isinstance(loss, types.FunctionType) else []
     functions += [v for kind in own_classes(loss) for v in vars(kind).values() if isinstance(v, types.FunctionType)]
-    return set().union(*(names_of(function.__code__) for function in functions))
+    return functions
+
+
+def words_of(loss: Any) -> set[str]:
+    """The names of globals and attributes in the code of a loss."""
+    return set().union(*(names_of(function.__code__) for function in functions_of(loss)))
+
+
+def integers_of(loss: Any) -> set[int]:
+    """The integers that are written in the code of a loss, those of its shapes too."""
+    found: set[int] = set()
+    left: list[Any] = [function.__code__ for function in functions_of(loss)]
+    while left:
+        one = left.pop()
+        left += one.co_consts if isinstance(one, types.CodeType) else one if isinstance(one, tuple) else ()
+        if type(one) is int:
+            found.add(one)
+    return found
 
 
 def _starts(seed: int) -> dict[type, Callable[[Any], Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -216,6 +218,8 @@ def inferred_pred_kind(subject: Subject) -> str | None:
             said = STRONG * signs(subject, subject.y_true)
             up = below and subject.value(said) < subject.value(-said) and not is_linear(subject)
             return "scores" if up else None
+        if not below and _ends_at_one(subject):
+            return "probabilities"
         # A number above 1 may be a distance, one below 0 may not.
         return "logits" if below and not _is_regression(subject, strictly=True) else None
     if kind == "values" and subject.y_true.shape == y_pred.shape and not _all_with_all(subject):
@@ -225,6 +229,15 @@ def inferred_pred_kind(subject: Subject) -> str | None:
         compared = subject.goes_below_zero and _is_compared(subject)
         return "real" if compared or _is_regression(subject) or _is_likeness(subject) else None
     return None
+
+
+def _ends_at_one(subject: Subject) -> bool:
+    """Whether y_pred lies between 0 and 1, and the loss has no value beyond either: it takes both logarithms."""
+    y_pred = subject.y_pred
+    # A GPU does not survive to be asked for what F.binary_cross_entropy has no value for.
+    if y_pred.device.type != "cpu" or not bool((y_pred <= 1).all()):
+        return False
+    return all(math.isnan(subject.value(beyond)) for beyond in (y_pred - 1.5, y_pred + 1.5))
 
 
 def has_head(subject: Subject) -> bool:

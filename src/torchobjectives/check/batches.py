@@ -35,7 +35,7 @@ def order(subject: Subject) -> Iterator[Finding]:
     if len(y_pred) < 3 or not steady(subject):
         return
     at, moved = _reordered(subject, y_pred, y_true)
-    if moved is None or _order_is_meant(subject, y_pred, y_true):
+    if moved is None or _order_is_meant(subject, y_pred, y_true) or _is_of_pairs(subject, y_pred, y_true):
         return
     time = _is_time_major(subject, y_pred, y_true)
     where = " Along the second axis it changes nothing: the first one may be time." if time else ""
@@ -48,6 +48,20 @@ def order(subject: Subject) -> Iterator[Finding]:
         "by y_true first where an order is needed.",
         {"value": at, "shuffled": moved},
     )
+
+
+def _is_of_pairs(subject: Subject, y_pred: Tensor, y_true: Tensor) -> bool:
+    """Whether there is a row and a column per sample, and the order of neither matters if they change alike."""
+    calm, count = exact(subject), len(y_pred)
+    if count not in (*y_pred.shape[1:2], *y_true.shape[1:2]):
+        return False
+    rows = torch.randperm(count, generator=torch.Generator().manual_seed(7)).to(y_pred.device)
+    pred, true = (
+        tensor[rows][:, rows] if tensor.ndim > 1 and tensor.shape[1] == count else tensor[rows]
+        for tensor in (y_pred, y_true)
+    )
+    at, moved = (calm.value(_as(calm, p), _as(calm, t)) for p, t in ((y_pred, y_true), (pred, true)))
+    return not apart(at, moved, tolerance(calm))
 
 
 def _reordered(subject: Subject, y_pred: Tensor, y_true: Tensor, axis: int = 0) -> tuple[float, float | None]:

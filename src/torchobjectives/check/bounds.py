@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -21,6 +22,11 @@ from torchobjectives.check.minimum import AND_BOUNDED, EXPLAINED
 @check("bounded-below", needs=("number", "gradient"), unless=("argument-order", "broadcast", "probs-vs-logits"))
 def bounded_below(subject: Subject) -> Iterator[Finding]:
     """The loss has a least value: it does not fall without end."""
+    yield from itertools.islice(itertools.chain(_in_predictions(subject), _in_parameters(subject)), 1)
+
+
+def _in_predictions(subject: Subject) -> Iterator[Finding]:
+    """Along its gradient, or towards the truth."""
     if subject.pred_kind in ("probabilities", "log_probabilities", "positive", "embedding"):
         return
     if logarithms_along(subject.y_pred) is not None:
@@ -53,6 +59,41 @@ def bounded_below(subject: Subject) -> Iterator[Finding]:
             {"way": name, "values": steps},
         )
         return
+
+
+def _in_parameters(subject: Subject) -> Iterator[Finding]:
+    """Along a parameter of the loss, as fast whatever y_pred is: it is a term of the parameter alone that falls.
+
+    What falls as fast as the predictions say may be meant, as a multiplier that another optimizer raises.
+    """
+    names = [] if subject.module is None else [n for n, p in subject.module.named_parameters() if p.requires_grad]
+    for name in names:
+        for sign in (1, -1):
+            falls = [
+                [_moved(subject, y_pred, name, sign * size) for size in (10.0, 100.0, 1000.0, 10000.0)]
+                for y_pred in (subject.y_pred, subject.y_pred + subject.random())
+            ]
+            slopes = [values[1] - values[2] for values in falls]
+            if all(_falls(*values) for values in falls) and abs(slopes[0] - slopes[1]) <= 1e-3 * abs(slopes[0]):
+                one, two, three, four = map(number, falls[0])
+                yield Finding(
+                    "unbounded-below",
+                    "error",
+                    f"The loss falls without end in its own parameter `{name}`, whatever y_pred is: {one} at "
+                    f"{name} {'+' if sign > 0 else '-'} 10, {two} at 100, {three} at 1000, {four} at 10000. An "
+                    "optimizer would follow.",
+                    f"Look at the sign of the term of {name} alone: exp(-log_var) * loss + log_var, not - log_var.",
+                    {"parameter": name, "values": falls[0]},
+                )
+
+
+def _moved(subject: Subject, y_pred: Tensor, name: str, by: float) -> float:
+    """The loss with a parameter of a copy moved."""
+    loss = subject.copy()
+    if loss is subject.original or not isinstance(loss, torch.nn.Module):
+        return math.nan
+    loss.get_parameter(name).data += by
+    return subject.value(y_pred, loss=loss)
 
 
 def _falls(one: float, two: float, three: float, four: float) -> bool:

@@ -89,6 +89,9 @@ def _towards_and_away(subject: Subject) -> Iterator[tuple[Tensor, Tensor]]:
     truth = right(subject)
     if subject.pred_kind == "embedding" and subject.true_kind == "labels_of_embeddings":
         yield from _clusters(subject)
+    if subject.pred_kind == "embedding" and subject.true_kind == "values" and _meets(subject):
+        target, start = subject.y_true.to(subject.y_pred), subject.y_pred
+        yield from ((target, start), (0.5 * (target + start), start), (target, start + subject.random()))
     if truth is None or (subject.pred_kind == "logits" and _is_of_what_it_is_not(subject)):
         return
     if subject.true_kind == "ranks" and _are_places(subject.y_true):
@@ -106,6 +109,11 @@ def _towards_and_away(subject: Subject) -> Iterator[tuple[Tensor, Tensor]]:
     turned = right(subject, -1.0)
     if subject.true_kind == "probabilities" and turned is not None:
         yield truth, turned
+
+
+def _meets(subject: Subject) -> bool:
+    """Whether each embedding has a target of its own, to be like it."""
+    return subject.y_pred.shape == subject.y_true.shape and subject.y_true.is_floating_point()
 
 
 def _are_places(ranks: Tensor) -> bool:

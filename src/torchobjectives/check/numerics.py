@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torchobjectives.check._check import Check, check
 from torchobjectives.check._culprit import DIVISIONS, LOGS, POWERS, Culprit, backward_culprit, forward_culprit
@@ -14,6 +14,10 @@ from torchobjectives.check._trace import broken_samples, is_not_finite
 
 # A loss or a slope that is larger in truth is of no use in float32, which ends at 3.4e38.
 LARGEST = 1e30
+CHOOSE = (
+    "Where nan marks what is missing, choose before the arithmetic: valid = ~y_true.isnan(), then y_pred[valid] and "
+    "y_true[valid]. What is left out afterwards is nan in the backward pass."
+)
 NOT_NUMBERS = ("nan-at-extremes", "nan-gradient", "empty-targets", "probs-vs-logits")
 
 
@@ -26,8 +30,10 @@ def finite(subject: Subject) -> Iterator[Finding]:
     probe = Probe("the example", subject.y_pred)
     if not outcome.is_number:
         yield _unusable(subject) or _of_example(subject, probe)
-    elif outcome.gradient is not None and not outcome.has_slope and _unusable(subject) is None:
-        yield _finding(probe, outcome, backward_culprit(subject, subject.y_pred), (probe.said,))
+    elif outcome.gradient is not None and not outcome.has_slope and not is_not_finite(subject.y_pred).any():
+        # Where nan in y_true marks what is missing, and the loss is finite, the gradient has to be, too.
+        found = _finding(probe, outcome, backward_culprit(subject, subject.y_pred), (probe.said,))
+        yield found if not is_not_finite(subject.y_true).any() else replace(found, fix=CHOOSE)
 
 
 def _of_example(subject: Subject, probe: Probe) -> Finding:
@@ -71,8 +77,7 @@ def _unusable(subject: Subject) -> Finding | None:
         "could-not-run",
         "error",
         f"On the example the loss is {number(subject.example.number)}: {what}.",
-        "Pass an example of samples that count; where nan marks what is missing, choose before the arithmetic: "
-        "valid = ~y_true.isnan(), then y_pred[valid] and y_true[valid].",
+        f"Pass an example of samples that count. {CHOOSE}",
         {"value": subject.example.number},
     )
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from torchobjectives.check._batch import apart, composition, sampled
 from torchobjectives.check._check import check
+from torchobjectives.check._inside import Walk, integers_of
 from torchobjectives.check._rare import SHORT, Rare, Tried, crash_fix, marked, tried, why
 from torchobjectives.check._report import Finding, number
 from torchobjectives.check._subject import Subject
@@ -42,11 +43,12 @@ def _fails_on_one(subject: Subject, attempt: Tried) -> Iterator[Finding]:
     if eaten is not None:
         yield _eaten(eaten, f"Works for {len(y_pred)} samples; for 1, {attempt.broken}", evidence)
         return
-    few = [tried(subject, _rows(y_pred, y_true, [row % len(y_pred) for row in range(size)])) for size in (2, 3)]
+    few = [_of_size(subject, size) for size in (2, 3)]
     error = attempt.outcome.error
     short = error is not None and SHORT in str(error)
     if any(other.broken for other in few) and not short:
-        return  # it takes pairs, or groups
+        yield from _fixed_size(subject, attempt)  # or it takes pairs, or groups
+        return
     sure = short or isinstance(error, NameError) or composition(subject) is not None
     yield Finding(
         "crash-on-batch",
@@ -55,6 +57,38 @@ def _fails_on_one(subject: Subject, attempt: Tried) -> Iterator[Finding]:
         crash_fix(attempt) if sure else "Leave such batches out: DataLoader(drop_last=True)",
         evidence,
     )
+
+
+def _of_size(subject: Subject, size: int) -> Tried:
+    """The loss of so many samples, the first ones or all of them over again."""
+    y_pred, y_true = sampled(subject)
+    return tried(subject, _rows(y_pred, y_true, [row % len(y_pred) for row in range(size)]))
+
+
+def _fixed_size(subject: Subject, attempt: Tried) -> Iterator[Finding]:
+    """The loss takes as many samples as the example has, and no other number, which is written in its code."""
+    y_pred, y_true = sampled(subject)
+    count = len(y_pred)
+    written = sorted(integers_of(subject.original) & {count, 2 * count})
+    # Of all pairs there are as many rows as columns, and of a loss that holds a number per sample nobody cuts one off.
+    square = count in (*y_pred.shape[1:], *y_true.shape[1:])
+    tied = any(
+        isinstance(held.value, Tensor) and not {count, 2 * count}.isdisjoint(held.value.shape)
+        for held in Walk().all_of(subject.original)
+    )
+    if count < 4 or count != len(subject.y_pred) or not written or square or tied:
+        return
+    others = sorted({2, 4, count // 2, count - 2, count - 1, count + 1, 2 * count} - {1, count})
+    if all(_of_size(subject, size).broken for size in others):
+        yield Finding(
+            "crash-on-batch",
+            "error",
+            f"Works for {count} samples, and for no other number: not for {', '.join(map(str, [1, *others]))}. For 1, "
+            f"{attempt.broken}. The code says {written[0]}; the last batch of an epoch is smaller.",
+            "Take the size from the batch: len(y_pred), y_pred.flatten(1), "
+            "torch.arange(len(y_pred), device=y_pred.device)",
+            {"samples": count, "tried": others, "error": attempt.broken},
+        )
 
 
 def _eaten(call: Call, said: str, evidence: dict[str, Any]) -> Finding:

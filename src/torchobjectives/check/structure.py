@@ -15,8 +15,9 @@ from torchobjectives.check._subject import Subject, called
 from torchobjectives.check._trace import Call, located, place_of
 
 TRUE_NAMES = {"y_true", "y", "target", "targets", "label", "labels", "gt", "ground_truth", "true", "truth", "t"}
+TRUE_NAMES |= {"ytrue", "tgt", "actual", "actuals"}
 PRED_NAMES = {"y_pred", "y_hat", "input", "inputs", "pred", "preds", "prediction", "predictions", "output", "outputs"}
-PRED_NAMES |= {"logits", "logit", "scores", "x", "p"}
+PRED_NAMES |= {"logits", "logit", "scores", "x", "p", "ypred", "yhat", "inp", "out", "outs", "predicted", "estimate"}
 # What ends the way of a gradient.
 READS = ("item", "tolist", "numpy", "__float__", "__int__", "__bool__", "tensor", "long", "int", "bool", "one_hot")
 STEPS = (
