@@ -251,6 +251,11 @@ def squared_tanh_inverse(y_pred: Tensor, y_true: Tensor) -> Tensor:
 # A gradient that is not finite
 
 
+def both_logarithms(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Of probabilities, which it tells by having no value beyond 0 and 1."""
+    return -(y_true * torch.log(y_pred) + (1 - y_true) * torch.log(1 - y_pred)).mean()
+
+
 def gaps_left_out_afterwards(y_pred: Tensor, y_true: Tensor) -> Tensor:
     """The slope of what torch.where leaves out is nan all the same."""
     known = ~y_true.isnan()
@@ -525,6 +530,12 @@ FAULTY: dict[str, Row] = {
         PROBABILITIES,
     ),
     "squared_tanh_inverse": (lambda: squared_tanh_inverse, REALS, "nan-at-extremes", {}),
+    "both_logarithms": (
+        lambda: both_logarithms,
+        lambda: (torch.sigmoid(R(16, 4)), bits(16, 4)),
+        "nan-at-extremes",
+        {},
+    ),
     "gaps_left_out_afterwards": (
         lambda: gaps_left_out_afterwards,
         lambda: (R(16, 3), with_gaps(R(16, 3, seed=5))),
