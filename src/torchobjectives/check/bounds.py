@@ -18,6 +18,9 @@ from torchobjectives.check._subject import Subject
 from torchobjectives.check.direction import reversed_all
 from torchobjectives.check.minimum import AND_BOUNDED, EXPLAINED
 
+# Ten times as far each time: what falls in proportion falls without end.
+FURTHER = (10.0, 100.0, 1000.0, 10000.0)
+
 
 @check("bounded-below", needs=("number", "gradient"), unless=("argument-order", "broadcast", "probs-vs-logits"))
 def bounded_below(subject: Subject) -> Iterator[Finding]:
@@ -42,7 +45,7 @@ def _in_predictions(subject: Subject) -> Iterator[Finding]:
     if said is not None:
         ways["towards the truth"] = said / said.abs().max().clamp(min=1e-12)
     for name, way in ways.items():
-        steps = {size: exact.value(exact.y_pred + size * way) for size in (10.0, 100.0, 1000.0, 10000.0)}
+        steps = {size: exact.value(exact.y_pred + size * way) for size in FURTHER}
         one, two, three, four = steps.values()
         if not _falls(one, two, three, four):
             continue
@@ -69,13 +72,16 @@ def _in_parameters(subject: Subject) -> Iterator[Finding]:
     names = [] if subject.module is None else [n for n, p in subject.module.named_parameters() if p.requires_grad]
     for name in names:
         for sign in (1, -1):
-            falls = [
-                [_moved(subject, y_pred, name, sign * size) for size in (10.0, 100.0, 1000.0, 10000.0)]
-                for y_pred in (subject.y_pred, subject.y_pred + subject.random())
-            ]
-            slopes = [values[1] - values[2] for values in falls]
-            if all(_falls(*values) for values in falls) and abs(slopes[0] - slopes[1]) <= 1e-3 * abs(slopes[0]):
-                one, two, three, four = map(number, falls[0])
+            # Of most parameters one number tells, and a loss may hold a network of them.
+            if not _moved(subject, subject.y_pred, name, sign * FURTHER[1]) < 0:
+                continue
+            here = _along(subject, subject.y_pred, name, sign)
+            if not _falls(*here):
+                continue
+            there = _along(subject, subject.y_pred + subject.random(), name, sign)
+            slope, other = (values[1] - values[2] for values in (here, there))
+            if _falls(*there) and abs(slope - other) <= 1e-3 * abs(slope):
+                one, two, three, four = map(number, here)
                 yield Finding(
                     "unbounded-below",
                     "error",
@@ -83,8 +89,13 @@ def _in_parameters(subject: Subject) -> Iterator[Finding]:
                     f"{name} {'+' if sign > 0 else '-'} 10, {two} at 100, {three} at 1000, {four} at 10000. An "
                     "optimizer would follow.",
                     f"Look at the sign of the term of {name} alone: exp(-log_var) * loss + log_var, not - log_var.",
-                    {"parameter": name, "values": falls[0]},
+                    {"parameter": name, "values": here},
                 )
+
+
+def _along(subject: Subject, y_pred: Tensor, name: str, sign: int) -> list[float]:
+    """The loss ever further along a parameter."""
+    return [_moved(subject, y_pred, name, sign * size) for size in FURTHER]
 
 
 def _moved(subject: Subject, y_pred: Tensor, name: str, by: float) -> float:

@@ -69,14 +69,11 @@ def _fixed_size(subject: Subject, attempt: Tried) -> Iterator[Finding]:
     """The loss takes as many samples as the example has, and no other number, which is written in its code."""
     y_pred, y_true = sampled(subject)
     count = len(y_pred)
+    # Of all pairs there are as many rows as columns.
+    if count < 4 or count != len(subject.y_pred) or count in (*y_pred.shape[1:], *y_true.shape[1:]):
+        return
     written = sorted(integers_of(subject.original) & {count, 2 * count})
-    # Of all pairs there are as many rows as columns, and of a loss that holds a number per sample nobody cuts one off.
-    square = count in (*y_pred.shape[1:], *y_true.shape[1:])
-    tied = any(
-        isinstance(held.value, Tensor) and not {count, 2 * count}.isdisjoint(held.value.shape)
-        for held in Walk().all_of(subject.original)
-    )
-    if count < 4 or count != len(subject.y_pred) or not written or square or tied:
+    if not written or _holds_of_each(subject, count):
         return
     others = sorted({2, 4, count // 2, count - 2, count - 1, count + 1, 2 * count} - {1, count})
     if all(_of_size(subject, size).broken for size in others):
@@ -89,6 +86,14 @@ def _fixed_size(subject: Subject, attempt: Tried) -> Iterator[Finding]:
             "torch.arange(len(y_pred), device=y_pred.device)",
             {"samples": count, "tried": others, "error": attempt.broken},
         )
+
+
+def _holds_of_each(subject: Subject, count: int) -> bool:
+    """Whether the loss holds something of each sample, or of both views of it: then nobody gives it other ones."""
+    return any(
+        isinstance(held.value, Tensor) and not {count, 2 * count}.isdisjoint(held.value.shape)
+        for held in Walk().all_of(subject.original)
+    )
 
 
 def _eaten(call: Call, said: str, evidence: dict[str, Any]) -> Finding:
