@@ -1,7 +1,9 @@
 """The door of the checker: what no loss, and nothing around it, may do to a report."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -150,3 +152,21 @@ def test_a_byte_that_wraps_is_no_wrong_sign() -> None:
 
     found = report(of_bytes, drawn(16), classes(2, 16).to(torch.uint8))
     assert [finding.code for finding in found.findings if finding.level != "note"] == ["dtype-hazard"], found
+
+
+class Around(nn.Module):
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, y_pred: Tensor, y_true: Tensor) -> Any:
+        return self.loss(y_pred, y_true.to(y_pred.dtype))
+
+
+def test_nothing_of_the_callers_is_kept() -> None:
+    loss, y_pred, y_true = Around(nn.BCEWithLogitsLoss()), drawn(16), drawn(16).gt(0).to(torch.uint8)
+    kept = [weakref.ref(each) for each in (loss, y_pred, y_true)]
+    report(loss, y_pred, y_true, y_pred_kind="logits", y_true_kind="binary")
+    del loss, y_pred, y_true
+    gc.collect()
+    assert [each() for each in kept] == [None] * 3

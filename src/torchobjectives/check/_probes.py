@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from torchobjectives.check._kinds import class_axis, one_hot, plausible, right, signs
-from torchobjectives.check._subject import LARGE, Subject
+from torchobjectives.check._subject import LARGE, Subject, once
 
 STRENGTHS = (0.5, 1.0, 2.0, 4.0, 12.0, 30.0)
 CLASSIFIED = ("class_indices", "binary", "probabilities")
@@ -98,7 +97,7 @@ class Reach:
     """Where that ended."""
 
 
-@functools.lru_cache(maxsize=2)
+@once
 def reach(subject: Subject) -> Reach:
     """How low the loss comes, of logits."""
     nothing = undecided(subject)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MethodType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from torchobjectives.check._report import Level
 from torchobjectives.check._trace import Trace
 
+Answer = TypeVar("Answer")
 SEED = 0
 # Above so many numbers an example is slow, and fewer variations of it must do.
 LARGE = 20_000
@@ -61,6 +63,19 @@ class Outcome:
     def has_slope(self) -> bool:
         """Whether there is a gradient, and all of it is finite."""
         return self.gradient is not None and bool(self.gradient.isfinite().all())
+
+
+def once(question: Callable[[Subject], Answer]) -> Callable[[Subject], Answer]:
+    """Ask a subject one time, and keep the answer no longer than it lives: it holds what the caller owns."""
+    answers: WeakKeyDictionary[Subject, Answer] = WeakKeyDictionary()
+
+    @functools.wraps(question)
+    def asked(subject: Subject) -> Answer:
+        if subject not in answers:
+            answers[subject] = question(subject)
+        return answers[subject]
+
+    return asked
 
 
 class Subject:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from torchobjectives.check._check import Check, check
 from torchobjectives.check._culprit import FILLS, POLYNOMIAL, Culprit, backward_culprit, forward_culprit
 from torchobjectives.check._far import saying_truth
 from torchobjectives.check._report import Finding, Level, number
-from torchobjectives.check._subject import Outcome, Subject
+from torchobjectives.check._subject import Outcome, Subject, once
 from torchobjectives.check._trace import Call, Place, Trace, located
 
 HALVES = (torch.bfloat16, torch.float16)
@@ -316,7 +315,7 @@ def _is_narrow(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dtype in NARROW
 
 
-@functools.lru_cache(maxsize=2)
+@once
 def wrapped(subject: Subject) -> Finding | None:
     """Arithmetic within the loss may wrap on the example itself."""
     narrow = [call for call in subject.trace.calls if any(_is_narrow(tensor) for tensor in call.outputs)]
